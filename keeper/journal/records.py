@@ -1,0 +1,94 @@
+"""What the journal keeps, as frozen values, and the states that an attempt may be in.
+
+    SIGNED --landed--> LANDED          the chain executed it, err is empty
+           --landed--> FAILED          the chain executed it and it failed; only its fee was paid
+           --dead----> EXPIRED         provably never executed: its blockhash is dead on finalised height, no status exists
+
+SIGNED is the only state that is not terminal, and the only one in which the bytes may be sent. An intent has at most one
+attempt that is SIGNED or LANDED.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from keeper.units import BlockHeight, Lamports, Slot, UnixTime
+
+
+class AttemptState(StrEnum):
+    SIGNED = "signed"
+    LANDED = "landed"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Leadership:
+    """The right to write: ``epoch`` grows with every change of holder and fences the writes of earlier ones."""
+
+    holder: str
+    epoch: int
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class IntentRecord:
+    """One step of a plan that was decided. ``body`` is the canonical JSON of the step, ``intent_id`` identifies it for good."""
+
+    intent_id: str
+    strategy: str
+    reason: str
+    body: str
+    decided_slot: Slot
+    leader_epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One signed transaction for an intent. ``raw`` are the only bytes ever sent for it."""
+
+    signature: str
+    intent_id: str
+    number: int
+    raw: bytes
+    last_valid_block_height: BlockHeight
+    signed_slot: Slot
+    state: AttemptState = AttemptState.SIGNED
+    landed_slot: Slot | None = None
+    error: str = ""
+    fee: Lamports = Lamports(0)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One change of one balance by one landed transaction, as the chain reported it.
+
+    ``account`` is the address whose balance changed; ``asset`` is ``"lamports"`` or a mint address; ``kind`` is ``"opening"``,
+    ``"fee"``, ``"trade"`` or ``"external"``. Units are lamports or token base units.
+    """
+
+    signature: str
+    slot: Slot
+    block_time: UnixTime
+    account: str
+    asset: str
+    kind: str
+    delta: int
+    strategy: str = ""
+
+
+class JournalError(Exception):
+    """The journal refused or could not write. Nothing may be sent after it."""
+
+
+class FencedOut(JournalError):
+    """A newer leader exists: this process must stop signing and sending at once."""
+
+
+class LeadershipHeld(JournalError):
+    """Another process holds the leadership and its lease has not run out."""
+
+
+class AttemptConflict(JournalError):
+    """The intent already has an attempt that is signed or landed; a second one would risk executing it twice."""

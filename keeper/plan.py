@@ -1,0 +1,249 @@
+"""What a strategy answers with: a Plan of intents, or a Hold with its reason.
+
+An intent says what should be true in the field's words and carries bounds that hold *on chain*: the most that may leave,
+the least that must arrive. How it becomes instructions is execution's business.
+
+In a ``Swap`` (and in the View's ladders) SOL is ``keeper.units.SOL`` and means native SOL: the swap wraps and unwraps it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeAlias
+
+from keeper.units import Bps, Duration, Lamports, TokenAmount, UnitError, UnixTime
+
+_CODE = re.compile(r"^[a-z][a-z0-9_]*$")
+Number: TypeAlias = int | str
+Numbers: TypeAlias = Mapping[str, Number]
+
+
+def _positive(owner: str, **amounts: Lamports | TokenAmount) -> None:
+    for name, amount in amounts.items():
+        size = amount.value if isinstance(amount, Lamports) else amount.units
+        if size <= 0:
+            raise UnitError(f"{owner}.{name} must be positive, got {amount}")
+
+
+@dataclass(frozen=True, slots=True)
+class TicketId:
+    """One redemption request: its index in the owner's queue account, and when it was made (an index is used again)."""
+
+    index: int
+    requested_at: UnixTime
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Sell exactly ``sell`` on ``venue`` for at least ``min_receive``."""
+
+    sell: TokenAmount
+    min_receive: TokenAmount
+    venue: str
+
+    def __post_init__(self) -> None:
+        _positive("Swap", sell=self.sell, min_receive=self.min_receive)
+        if self.sell.mint == self.min_receive.mint:
+            raise UnitError(f"Swap of {self.sell.mint} for itself")
+
+
+@dataclass(frozen=True, slots=True)
+class Stake:
+    """Turn SOL (``Lamports``) or sSOL into at least ``min_receive`` of a staked token."""
+
+    spend: Lamports | TokenAmount
+    min_receive: TokenAmount
+
+    def __post_init__(self) -> None:
+        _positive("Stake", spend=self.spend, min_receive=self.min_receive)
+
+
+@dataclass(frozen=True, slots=True)
+class Unstake:
+    """Turn sSOL into at least ``min_receive`` at once, out of the stake pool's reserve."""
+
+    spend: TokenAmount
+    min_receive: Lamports
+
+    def __post_init__(self) -> None:
+        _positive("Unstake", spend=self.spend, min_receive=self.min_receive)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestUnstake:
+    """Put ``spend`` glowSOL into the redemption queue, to be worth at least ``min_assets`` when ripe."""
+
+    spend: TokenAmount
+    min_assets: Lamports
+
+    def __post_init__(self) -> None:
+        _positive("RequestUnstake", spend=self.spend, min_assets=self.min_assets)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimUnstake:
+    """Collect a ripe request, for at least ``min_receive``."""
+
+    ticket: TicketId
+    min_receive: Lamports
+
+    def __post_init__(self) -> None:
+        _positive("ClaimUnstake", min_receive=self.min_receive)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelUnstake:
+    """Take a request back out of the queue, for at least ``min_receive`` glowSOL (the fee is kept by the protocol)."""
+
+    ticket: TicketId
+    min_receive: TokenAmount
+
+    def __post_init__(self) -> None:
+        _positive("CancelUnstake", min_receive=self.min_receive)
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """Put ``amount`` into the lending ``market`` as collateral."""
+
+    market: str
+    amount: TokenAmount
+
+    def __post_init__(self) -> None:
+        _positive("Deposit", amount=self.amount)
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Take ``amount`` of collateral out of the lending ``market``."""
+
+    market: str
+    amount: TokenAmount
+
+    def __post_init__(self) -> None:
+        _positive("Withdraw", amount=self.amount)
+
+
+@dataclass(frozen=True, slots=True)
+class Borrow:
+    """Borrow ``amount`` from the lending ``market``."""
+
+    market: str
+    amount: TokenAmount
+
+    def __post_init__(self) -> None:
+        _positive("Borrow", amount=self.amount)
+
+
+@dataclass(frozen=True, slots=True)
+class Repay:
+    """Pay ``amount`` of debt back to the lending ``market``."""
+
+    market: str
+    amount: TokenAmount
+
+    def __post_init__(self) -> None:
+        _positive("Repay", amount=self.amount)
+
+
+@dataclass(frozen=True, slots=True)
+class Wrap:
+    """Turn native lamports into wrapped SOL."""
+
+    amount: Lamports
+
+    def __post_init__(self) -> None:
+        _positive("Wrap", amount=self.amount)
+
+
+@dataclass(frozen=True, slots=True)
+class Unwrap:
+    """Close the wrapped-SOL account: at least ``min_receive`` lamports come back as native SOL."""
+
+    min_receive: Lamports
+
+    def __post_init__(self) -> None:
+        _positive("Unwrap", min_receive=self.min_receive)
+
+
+Intent: TypeAlias = (
+    Swap
+    | Stake
+    | Unstake
+    | RequestUnstake
+    | ClaimUnstake
+    | CancelUnstake
+    | Deposit
+    | Withdraw
+    | Borrow
+    | Repay
+    | Wrap
+    | Unwrap
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Atomic:
+    """Intents that land together in one transaction or not at all."""
+
+    intents: tuple[Intent, ...]
+
+    def __post_init__(self) -> None:
+        if not self.intents:
+            raise UnitError("an Atomic needs at least one intent")
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a plan should bring if its bounds are just met.
+
+    ``profit`` after all ``costs`` (fees, rent that does not come back, the cost of waiting); ``edge`` is profit over
+    ``capital``; ``ripens`` is how long the capital is bound. ``min_sol_change`` is the least that the wallet's native SOL
+    may change by over the whole plan, negative when it may fall: the firewall's bound, fees and rent included.
+    """
+
+    profit: Lamports
+    costs: Lamports
+    edge: Bps
+    capital: Lamports
+    ripens: Duration
+    min_sol_change: Lamports
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do, why, and what it should bring. Each element of ``steps`` is one transaction, in order."""
+
+    steps: tuple[Atomic, ...]
+    expected: Expected
+    reason: str
+    numbers: Numbers = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.steps:
+            raise UnitError("a Plan without steps is a Hold; answer with Hold(reason, numbers)")
+        _check_code("Plan", self.reason)
+        object.__setattr__(self, "numbers", MappingProxyType(dict(self.numbers)))
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Do nothing, and why: a reason code (snake_case, from a small fixed set: it becomes a metric label) and its numbers."""
+
+    reason: str
+    numbers: Numbers = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_code("Hold", self.reason)
+        object.__setattr__(self, "numbers", MappingProxyType(dict(self.numbers)))
+
+
+Decision: TypeAlias = Plan | Hold
+
+
+def _check_code(owner: str, reason: str) -> None:
+    if not _CODE.match(reason):
+        raise UnitError(f"{owner}.reason must be a code such as 'edge_below_minimum', got {reason!r}")

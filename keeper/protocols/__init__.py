@@ -1,0 +1,1 @@
+"""One module a program: account layouts, PDAs, instruction builders, exact integer quotes, errors by name."""

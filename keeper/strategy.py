@@ -1,0 +1,177 @@
+"""The contract of a strategy, how its parameters are read, and how strategies are found.
+
+A strategy is a pure function ``decide(view, params) -> Plan | Hold`` with a frozen dataclass of parameters. A package offers
+one by an entry point in the group ``glow_keeper.strategies`` that names a ``Strategy`` value:
+
+    [project.entry-points."glow_keeper.strategies"]
+    mine = "my_package.mine:MINE"
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar, get_type_hints
+
+from keeper.plan import Decision
+from keeper.units import (
+    Bps,
+    Duration,
+    Lamports,
+    Mint,
+    TokenAmount,
+    UnitParseError,
+    parse_bps,
+    parse_duration,
+    parse_lamports,
+)
+from keeper.view import View
+
+GROUP = "glow_keeper.strategies"
+P = TypeVar("P")
+
+
+class ParameterError(ValueError):
+    """A strategy's configuration is wrong. ``field`` is the dotted key; the message has the value and the remedy."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+
+
+class StrategyNotFound(LookupError):
+    """No installed package offers the strategy. The message lists those that exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class LadderNeed:
+    """A direction whose depth a strategy wants quoted, at these sizes (rising)."""
+
+    sizes: tuple[TokenAmount, ...]
+    buy: Mint
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy(Generic[P]):
+    """A strategy: its name (a metric label), parameter type, pure decision, and the quotes it needs to see.
+
+    ``needs(params, glowsol)`` is pure too; ``glowsol`` is None in the mode without the restaking program.
+    """
+
+    name: str
+    params: type[P]
+    decide: Callable[[View, P], Decision]
+    needs: Callable[[P, Mint | None], tuple[LadderNeed, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Configured(Generic[P]):
+    """A strategy with its parameters: what the engine runs."""
+
+    strategy: Strategy[P]
+    params: P
+
+    @property
+    def name(self) -> str:
+        return self.strategy.name
+
+    def decide(self, view: View) -> Decision:
+        return self.strategy.decide(view, self.params)
+
+    def needs(self, glowsol: Mint | None) -> tuple[LadderNeed, ...]:
+        return self.strategy.needs(self.params, glowsol)
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise UnitParseError(f"{value!r} is not a whole number; write it without quotes or a point")
+    return value
+
+
+def _switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise UnitParseError(f"{value!r} is not true or false")
+    return value
+
+
+def _sizes(value: object) -> tuple[Lamports, ...]:
+    if not isinstance(value, list) or not value:
+        raise UnitParseError(f'{value!r} is not a list of amounts; write ["1 SOL", "5 SOL"]')
+    sizes = tuple(parse_lamports(item) for item in value)
+    if list(sizes) != sorted(set(sizes)) or sizes[0] <= Lamports(0):
+        raise UnitParseError(f"{value!r} must be positive and rising")
+    return sizes
+
+
+_PARSERS: Mapping[object, Callable[[object], object]] = {
+    Lamports: parse_lamports,
+    Bps: parse_bps,
+    Duration: parse_duration,
+    int: _whole,
+    bool: _switch,
+    tuple[Lamports, ...]: _sizes,
+}
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """``"; did you mean 'x'?"`` for the nearest of ``known``, else the list of them."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(names)}"
+
+
+def read_params(kind: type[P], table: Mapping[str, object], where: str) -> P:
+    """Build the parameters from a configuration table.
+
+    Each field's type says how its text is read (``Lamports``: "0.5 SOL", ``Bps``: "30 bps", ``Duration``: "7 days", int,
+    bool, ``tuple[Lamports, ...]``: a list of amounts). Raises ``ParameterError`` for an unknown key (with the nearest known
+    one), a missing one, a value that does not parse, or one that the parameters' own checks refuse with ``ValueError``.
+    """
+    if not dataclasses.is_dataclass(kind):
+        raise TypeError(f"{kind.__name__} must be a frozen dataclass to be read from a configuration")
+    hints = get_type_hints(kind)
+    known = {field.name: field for field in dataclasses.fields(kind)}
+    values: dict[str, Any] = {}
+    for key, raw in table.items():
+        if key not in known:
+            raise ParameterError(f"{where}.{key}", f"unknown key{suggestion(key, known)}")
+        parser = _PARSERS.get(hints[key])
+        if parser is None:
+            raise TypeError(f"{kind.__name__}.{key} has type {hints[key]}, which no configuration text is read into")
+        try:
+            values[key] = parser(raw)
+        except UnitParseError as error:
+            raise ParameterError(f"{where}.{key}", str(error)) from error
+    for name, field in known.items():
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if required and name not in values:
+            raise ParameterError(f"{where}.{name}", "missing, and it has no default")
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise ParameterError(where, str(error)) from error
+
+
+def installed() -> dict[str, EntryPoint]:
+    """The strategies that installed packages offer, by name."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def load(name: str) -> Strategy[Any]:
+    """The strategy that an installed package offers as ``name``. Raises ``StrategyNotFound``; ``TypeError`` if it is none."""
+    points = installed()
+    if name not in points:
+        raise StrategyNotFound(f"no installed package offers the strategy {name!r}{suggestion(name, points)}")
+    found = points[name].load()
+    if not isinstance(found, Strategy):
+        raise TypeError(f"entry point {name!r} of group {GROUP} is {found!r}, not a keeper.strategy.Strategy")
+    return found
+
+
+def configure(name: str, table: Mapping[str, object], where: str) -> Configured[Any]:
+    """Find ``name`` and read its parameters. Raises as ``load`` and ``read_params``."""
+    strategy = load(name)
+    return Configured(strategy, read_params(strategy.params, table, where))

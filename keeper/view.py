@@ -1,0 +1,221 @@
+"""What a strategy sees: the market and the wallet at one slot stamp, as frozen values.
+
+A part that could not be read is ``None`` and its ``Freshness`` says why; a strategy that needs it answers with a Hold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keeper.plan import TicketId
+from keeper.units import (
+    Bps,
+    ComputeUnits,
+    Duration,
+    Epoch,
+    Lamports,
+    MicroLamports,
+    Mint,
+    Rate,
+    Slot,
+    TokenAmount,
+    UnitError,
+    UnixTime,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a part of the View came from. ``slot`` and ``age_slots`` are None where it could not be read at all."""
+
+    name: str
+    slot: Slot | None
+    age_slots: int | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """Whether the View may be acted on. ``problem`` is empty when it may, else a reason code; ``sources`` has the numbers."""
+
+    problem: str
+    sources: tuple[Source, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.problem
+
+
+@dataclass(frozen=True, slots=True)
+class GlowSol:
+    """The liquid restaking program, exactly as its accounts say.
+
+    One glowSOL base unit redeems for ``total_assets / outstanding`` lamports (floor), after ``waiting_period`` in the queue.
+    ``deposit_room`` is what the cap still takes; ``liquid`` what claims can be paid from now, above the pool's floor.
+    """
+
+    mint: Mint
+    total_assets: Lamports
+    outstanding: TokenAmount
+    paused: bool
+    deposit_room: Lamports
+    waiting_period: Duration
+    cancel_fee: Bps
+    liquid: Lamports
+    queue_open: bool
+    queue_slots_free: int
+
+    @property
+    def rate(self) -> Rate:
+        """Lamports per base unit of glowSOL. Raises ``UnitError`` when nothing is outstanding."""
+        return Rate(self.total_assets.value, self.outstanding.units)
+
+
+@dataclass(frozen=True, slots=True)
+class StakePool:
+    """Solayer's stake pool, which sSOL wraps one to one.
+
+    ``rate`` is gross; ``instant_rate`` is what an immediate withdrawal pays per unit after its fee, up to ``reserve``.
+    ``current`` is False between an epoch's turn and the pool's update: deposits and withdrawals then fail (error 17).
+    """
+
+    mint: Mint
+    rate: Rate
+    instant_rate: Rate
+    reserve: Lamports
+    current: bool
+    last_update_epoch: Epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One quoted size: sell exactly ``sell``, expect ``receive``, and never less than ``min_receive`` on chain."""
+
+    sell: TokenAmount
+    receive: TokenAmount
+    min_receive: TokenAmount
+    venue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """The depth of one direction: rungs by rising size. Empty where no venue has a route."""
+
+    sell: Mint
+    buy: Mint
+    rungs: tuple[Rung, ...]
+    slot: Slot
+
+    def __post_init__(self) -> None:
+        sizes = [rung.sell for rung in self.rungs]
+        if sizes != sorted(sizes):
+            raise UnitError(f"ladder {self.sell}/{self.buy} is not sorted by size")
+
+    def at(self, size: TokenAmount) -> Rung | None:
+        """What selling ``size`` brings: interpolated between rungs, rounded down; None outside the quoted range.
+
+        A pool's output is concave in its input, so the straight line between two quotes never promises too much.
+        """
+        for lower, upper in zip(self.rungs, self.rungs[1:], strict=False):
+            if lower.sell <= size <= upper.sell:
+                return _between(lower, upper, size)
+        return next((rung for rung in self.rungs if rung.sell == size), None)
+
+
+def _between(lower: Rung, upper: Rung, size: TokenAmount) -> Rung:
+    span, step = (upper.sell - lower.sell).units, (size - lower.sell).units
+    if span == 0:
+        return lower
+
+    def line(low: TokenAmount, high: TokenAmount) -> TokenAmount:
+        return TokenAmount(low.mint, low.units + (high.units - low.units) * step // span)
+
+    venue = lower.venue if step * 2 < span else upper.venue
+    return Rung(size, line(lower.receive, upper.receive), line(lower.min_receive, upper.min_receive), venue)
+
+
+@dataclass(frozen=True, slots=True)
+class LendingMarket:
+    """One lending pool. Rates are per year; ``available`` is what can be borrowed or withdrawn now."""
+
+    address: str
+    mint: Mint
+    deposit_rate: Bps
+    borrow_rate: Bps
+    utilisation: Bps
+    available: TokenAmount
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """What the keeper owns outright. ``gas_reserve`` is never spent by a plan."""
+
+    owner: str
+    lamports: Lamports
+    gas_reserve: Lamports
+    tokens: tuple[TokenAmount, ...]
+
+    @property
+    def spendable(self) -> Lamports:
+        """Native SOL above the gas reserve; never negative."""
+        return max(self.lamports - self.gas_reserve, Lamports(0))
+
+    def token(self, mint: Mint) -> TokenAmount:
+        """The balance of ``mint``, zero where the wallet has no account for it."""
+        return next((amount for amount in self.tokens if amount.mint == mint), TokenAmount(mint, 0))
+
+    def has_account(self, mint: Mint) -> bool:
+        """Whether a token account for ``mint`` exists, so that receiving it costs no rent."""
+        return any(amount.mint == mint for amount in self.tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A redemption request in the queue. ``assets`` were fixed when it was made."""
+
+    id: TicketId
+    shares: TokenAmount
+    assets: Lamports
+    ripe_at: UnixTime
+
+    def ripe(self, now: UnixTime) -> bool:
+        return now >= self.ripe_at
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """What landing a transaction costs now. ``token_account_rent`` comes back only when the account is closed."""
+
+    signature: Lamports
+    unit_price: MicroLamports
+    token_account_rent: Lamports
+    queue_account_rent: Lamports
+
+    def transaction(self, limit: ComputeUnits) -> Lamports:
+        """Fee of a one-signature transaction with compute-unit ``limit``."""
+        return self.signature + limit.priority_fee(self.unit_price)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The world at ``slot``. ``glowsol`` is None in the mode without access to the restaking program."""
+
+    slot: Slot
+    block_time: UnixTime
+    epoch: Epoch
+    fresh: Freshness
+    glowsol: GlowSol | None
+    pools: tuple[StakePool, ...]
+    quotes: tuple[Ladder, ...]
+    lending: tuple[LendingMarket, ...]
+    wallet: Wallet
+    queue: tuple[Ticket, ...]
+    fees: Fees
+
+    def ladder(self, sell: Mint, buy: Mint) -> Ladder | None:
+        """The depth ladder of a direction, or None where it was not asked for or no quote came."""
+        return next((ladder for ladder in self.quotes if ladder.sell == sell and ladder.buy == buy), None)
+
+    def pool(self, mint: Mint) -> StakePool | None:
+        """The stake pool behind ``mint``."""
+        return next((pool for pool in self.pools if pool.mint == mint), None)
