@@ -105,9 +105,13 @@ def _requests(instructions: Sequence[tuple[Pubkey, bytes]]) -> dict[int, int]:
             raise TransactionRejected({"DuplicateInstruction": index}, f"instruction {index}: a second {form[1]}")
         value: int = struct.unpack_from(form[0], data, 1)[0]
         if data[0] == 1 and not _valid_heap(value):
-            raise _invalid(index, f"heap of {value} bytes; allowed are multiples of 1,024 from {DEFAULT_HEAP} to {MAX_HEAP}")
+            raise _invalid(
+                index, f"heap of {value} bytes; allowed are multiples of 1,024 from {DEFAULT_HEAP} to {MAX_HEAP}"
+            )
         if data[0] == 4 and value == 0:
-            raise TransactionRejected("InvalidLoadedAccountsDataSizeLimit", f"instruction {index}: data limit of 0 bytes")
+            raise TransactionRejected(
+                "InvalidLoadedAccountsDataSizeLimit", f"instruction {index}: data limit of 0 bytes"
+            )
         found[data[0]] = value
     return found
 

@@ -189,6 +189,7 @@ class BankConfig:
     ``slot_ms``: real milliseconds per slot. ``warp``: how many times faster than real time the bank's unix clock runs, so one
     slot adds ``slot_ms / 1000 * warp`` chain seconds. ``slots_per_epoch``: epoch length in slots. ``seed``: of blockhashes and
     everything random. ``skip_rate_bps``: share of slots without a block. ``start_unix``: chain time of the first slot.
+    ``history_slots`` and ``history_transactions``: how much history a long-running bank keeps, oldest dropped first.
     """
 
     slot_ms: int = 400
@@ -199,6 +200,8 @@ class BankConfig:
     start_unix: int = 1_790_000_000
     start_slot: int = 1_000
     start_epoch: int = 900
+    history_slots: int = 100_000
+    history_transactions: int = 50_000
 
 
 class BankListener(Protocol):
