@@ -172,9 +172,7 @@ def associated_token_address(owner: Pubkey, mint: Pubkey, token_program: Pubkey 
     return Pubkey.find_program_address([bytes(owner), bytes(token_program), bytes(mint)], ASSOCIATED_TOKEN)[0]
 
 
-def create_ata_idempotent(
-    payer: Pubkey, owner: Pubkey, mint: Pubkey, token_program: Pubkey = SPL_TOKEN
-) -> Instruction:
+def create_ata_idempotent(payer: Pubkey, owner: Pubkey, mint: Pubkey, token_program: Pubkey = SPL_TOKEN) -> Instruction:
     """Create the owner's associated account for ``mint`` unless it is there already; ``payer`` pays its rent."""
     return spl.create_idempotent_associated_token_account(payer, owner, mint, token_program)
 
@@ -194,7 +192,9 @@ def wrap(owner: Pubkey, lamports: Lamports) -> tuple[Instruction, ...]:
     )
 
 
-def close_account(account: Pubkey, destination: Pubkey, owner: Pubkey, token_program: Pubkey = SPL_TOKEN) -> Instruction:
+def close_account(
+    account: Pubkey, destination: Pubkey, owner: Pubkey, token_program: Pubkey = SPL_TOKEN
+) -> Instruction:
     """Close an empty token account (or any wrapped-SOL account) and send its lamports to ``destination``."""
     return spl.close_account(
         CloseAccountParams(program_id=token_program, account=account, dest=destination, owner=owner)
@@ -227,5 +227,3 @@ def transfer_checked(
             signers=[],
         )
     )
-
-
