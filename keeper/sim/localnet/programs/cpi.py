@@ -63,7 +63,7 @@ def token_transfer(source: Pubkey, destination: Pubkey, authority: Pubkey, amoun
 
 
 def token_transfer_checked(
-    source: Pubkey, mint: Pubkey, destination: Pubkey, authority: Pubkey, amount: int, decimals: int
+    source: Pubkey, mint: Pubkey, destination: Pubkey, authority: Pubkey, *, amount: int, decimals: int
 ) -> Instruction:
     metas = [writable(source), readonly(mint), writable(destination), readonly(authority, True)]
     return Instruction(SPL_TOKEN, b"\x0c" + u64(amount) + bytes([decimals]), metas)

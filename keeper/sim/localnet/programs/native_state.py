@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from solders.pubkey import Pubkey
 
-from keeper.protocols.addresses import SPL_TOKEN, STAKE, SYSTEM
+from keeper.protocols.addresses import SPL_TOKEN, STAKE
 from keeper.sim.localnet.interface import AccountView, ProgramError
 from keeper.sim.localnet.programs.borsh import Reader, u32, u64
 
@@ -32,9 +32,7 @@ def encode_mint(supply: int, decimals: int, authority: Pubkey | None, freeze_aut
 def encode_token_account(mint: Pubkey, owner: Pubkey, amount: int, *, native_rent: int | None = None) -> bytes:
     """An initialised token account. ``native_rent``: rent-exempt lamports under a wrapped-SOL account, else None."""
     native = u32(0) + u64(0) if native_rent is None else u32(1) + u64(native_rent)
-    return (
-        bytes(mint) + bytes(owner) + u64(amount) + _coption(None) + b"\x01" + native + u64(0) + _coption(None)
-    )
+    return bytes(mint) + bytes(owner) + u64(amount) + _coption(None) + b"\x01" + native + u64(0) + _coption(None)
 
 
 def _coption(key: Pubkey | None) -> bytes:
@@ -127,10 +125,8 @@ class StakeState:
     def encode(self) -> bytes:
         if self.meta is None:
             return bytes(STAKE_ACCOUNT_SIZE)
-        if self.delegation is None:
-            body = u32(1) + self.meta.encode()
-        else:
-            body = u32(2) + self.meta.encode() + self.delegation.encode()
+        delegation = b"" if self.delegation is None else self.delegation.encode()
+        body = u32(2 if delegation else 1) + self.meta.encode() + delegation
         return body.ljust(STAKE_ACCOUNT_SIZE, b"\0")
 
 
@@ -163,7 +159,3 @@ def encode_lookup_table(addresses: list[Pubkey], authority: Pubkey, last_extende
     """An active table. Usable from the slot after ``last_extended_slot``."""
     header = u32(1) + u64(U64_MAX) + u64(last_extended_slot) + b"\0" + b"\x01" + bytes(authority) + b"\0\0"
     return header + b"".join(bytes(address) for address in addresses)
-
-
-def is_system_owned(account: AccountView) -> bool:
-    return account.owner == SYSTEM
