@@ -10,6 +10,7 @@ attempt that is SIGNED or LANDED.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -22,6 +23,11 @@ class AttemptState(StrEnum):
     FAILED = "failed"
     EXPIRED = "expired"
 
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing can happen to the attempt any more."""
+        return self is not AttemptState.SIGNED
+
 
 @dataclass(frozen=True, slots=True)
 class Leadership:
@@ -29,7 +35,7 @@ class Leadership:
 
     holder: str
     epoch: int
-    expires_at: float
+    expires_at: float  # seconds since 1970 by the wall clock of whoever took or renewed it
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +84,37 @@ class LedgerEntry:
     strategy: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class StrategyTotals:
+    """Resolved attempts of one strategy and the fees that the chain took for them (base and priority fees)."""
+
+    landed: int = 0
+    failed: int = 0
+    expired: int = 0
+    fees: Lamports = Lamports(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Resolved attempts since the journal began: over all strategies, and by strategy."""
+
+    landed: int
+    failed: int
+    expired: int
+    fees: Lamports
+    by_strategy: Mapping[str, StrategyTotals]
+
+
 class JournalError(Exception):
     """The journal refused or could not write. Nothing may be sent after it."""
+
+
+class JournalCorrupt(JournalError):
+    """The database is damaged or not a journal. It was left as it was found."""
+
+
+class SchemaTooNew(JournalError):
+    """A newer keeper has migrated this database; this one does not know what its tables mean."""
 
 
 class FencedOut(JournalError):
@@ -87,7 +122,14 @@ class FencedOut(JournalError):
 
 
 class LeadershipHeld(JournalError):
-    """Another process holds the leadership and its lease has not run out."""
+    """Another process, ``holder``, holds the leadership until ``until`` (seconds since 1970, its own clock)."""
+
+    def __init__(self, holder: str, until: float) -> None:
+        super().__init__(
+            f"the leadership is held by {holder!r} until {until:.3f}; wait for it to be released or to run out"
+        )
+        self.holder = holder
+        self.until = until
 
 
 class AttemptConflict(JournalError):
