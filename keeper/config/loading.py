@@ -149,9 +149,10 @@ def _resolve_paths(settings: Settings, folder: Path) -> Settings:
         jupiter = venues.jupiter.model_copy(update={"api_key_file": folder / venues.jupiter.api_key_file})
         venues = venues.model_copy(update={"jupiter": jupiter})
     if venues.jupiter_sdk is not None:
+        sdk = venues.jupiter_sdk
         # not resolved through symlinks: the python of a virtual environment is one
-        worker = venues.jupiter_sdk.model_copy(update={"python": folder / venues.jupiter_sdk.python})
-        venues = venues.model_copy(update={"jupiter_sdk": worker})
+        moved = {"python": folder / sdk.python, "api_key_file": folder / sdk.api_key_file if sdk.api_key_file else None}
+        venues = venues.model_copy(update={"jupiter_sdk": sdk.model_copy(update=moved)})
     market = settings.market
     if market.lrt is not None:
         idl = market.lrt.idl if market.lrt.idl == "chain" else str(folder / market.lrt.idl)

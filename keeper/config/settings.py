@@ -119,12 +119,12 @@ class Jupiter(Table):
 
 
 class JupiterSdk(Table):
-    """The jupiter-python-sdk worker: a second DexVenue, in its own Python environment."""
+    """The jupiter-python-sdk worker: a second DexVenue, in its own Python environment (``python`` is its interpreter)."""
 
     python: Path
-    quote_url: HttpUrl
-    swap_url: HttpUrl
-    timeout: Span = Duration(15)
+    base_url: HttpUrl
+    api_key_file: Path | None = None
+    timeout: Span = Duration(8)
 
 
 class Venues(Table):
@@ -147,12 +147,18 @@ class Execution(Table):
 
 
 class Engine(Table):
-    """The loop. A tick comes with news from the websocket, at most every ``min_interval``, at least every ``max_interval``."""
+    """The loop and its limits. A tick comes with news from the websocket, at most every ``min_interval`` seconds, and at least
+    every ``max_interval``. A View is stale beyond ``max_view_age_slots``, or when the node stands still for ``frozen_after``, or
+    when the redemption rate rose by more than ``max_rate_step`` in one epoch or lies more than ``max_rate_fall`` below its
+    highest. ``discount_rate`` per year values what waits."""
 
     min_interval: Annotated[float, Field(ge=0, le=60)] = 0.5
     max_interval: Annotated[float, Field(gt=0, le=600)] = 10.0
     max_view_age_slots: Annotated[int, Field(ge=1, le=1000)] = 25
+    frozen_after: Span = Duration(20)
     max_rate_step: Share = Bps(20)
+    max_rate_fall: Share = Bps(1)
+    discount_rate: Share = Bps(800)
     max_plan_capital: Sol = Lamports(500 * 10**9)
     shutdown_timeout: Span = Duration(90)
 

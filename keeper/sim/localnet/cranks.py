@@ -7,7 +7,7 @@ transaction from a funded wallet of the market, which can fail and is tried agai
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from solders.account import Account
 from solders.instruction import Instruction
@@ -96,13 +96,7 @@ class Cranks:
             reward = delegation.stake * self.config.reward_bps * elapsed // (10_000 * SECONDS_PER_YEAR)
             if reward <= 0:
                 continue
-            grown = type(delegation)(
-                delegation.voter,
-                delegation.stake + reward,
-                delegation.activation_epoch,
-                delegation.deactivation_epoch,
-                delegation.credits_observed,
-            )
+            grown = replace(delegation, stake=delegation.stake + reward)
             data = StakeState(state.meta, grown).encode()
             self.bank.set_account(validator.stake, Account(account.lamports + reward, data, STAKE))
 

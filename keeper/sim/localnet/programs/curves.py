@@ -26,6 +26,26 @@ class SwapAmounts:
     fee: int
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Value of one base unit in the curve's common unit, as a ratio. Both parts positive."""
+
+    numerator: int
+    denominator: int
+
+    def scale(self, amount: int) -> int:
+        return amount * self.numerator // self.denominator
+
+    def scale_up(self, amount: int) -> int:
+        return -(-amount * self.numerator // self.denominator)
+
+    def unscale(self, value: int) -> int:
+        return value * self.denominator // self.numerator
+
+
+UNSCALED = Rate(1, 1)
+
+
 def fee_on(amount: int, fee_bps: int) -> int:
     """Fee on ``amount``, rounded up."""
     return -(-amount * fee_bps // BPS)
@@ -92,26 +112,6 @@ def stable_swap(
     gross = rate_out.unscale(max(0, y - following - 1))
     fee = fee_on(gross, fee_bps)
     return SwapAmounts(gross - fee, fee)
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """Value of one base unit in the curve's common unit, as a ratio. Both parts positive."""
-
-    numerator: int
-    denominator: int
-
-    def scale(self, amount: int) -> int:
-        return amount * self.numerator // self.denominator
-
-    def scale_up(self, amount: int) -> int:
-        return -(-amount * self.numerator // self.denominator)
-
-    def unscale(self, value: int) -> int:
-        return value * self.denominator // self.numerator
-
-
-UNSCALED = Rate(1, 1)
 
 
 def _require_positive(*amounts: int) -> None:

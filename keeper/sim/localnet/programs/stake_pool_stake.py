@@ -42,10 +42,9 @@ def _check_validator_stake(session: PoolSession, account: AccountView, record: V
 def deposit_stake(ctx: InvokeContext, minimum_out: int | None) -> None:
     """Merge a user's active stake account into its validator's and mint pool tokens for it."""
     ctx.consume(15_000)
-    (
-        (pool_view, validators, depositor, authority, stake, validator_stake, reserve, tokens_to),
-        (manager_fee, referrer, mint, _, _, token, stake_program),
-    ) = (accounts(ctx, 15)[:8], accounts(ctx, 15)[8:])
+    views = accounts(ctx, 15)
+    pool_view, validators, depositor, authority, stake, validator_stake, reserve, tokens_to = views[:8]
+    manager_fee, referrer, mint, _, _, token, stake_program = views[8:]
     require_program(stake_program, STAKE)
     session = PoolSession.open(ctx, pool_view, authority)
     state = session.state
@@ -101,10 +100,9 @@ def deposit_stake(ctx: InvokeContext, minimum_out: int | None) -> None:
 def withdraw_stake(ctx: InvokeContext, pool_tokens: int, minimum_out: int | None) -> None:
     """Split active stake worth ``pool_tokens`` into an empty stake account and hand it to the user."""
     ctx.consume(15_000)
-    (
-        (pool_view, validators, authority, source, destination, new_authority, owner),
-        (burn_from, manager_fee, mint, _, token, stake_program),
-    ) = (accounts(ctx, 13)[:7], accounts(ctx, 13)[7:])
+    views = accounts(ctx, 13)
+    pool_view, validators, authority, source, destination, new_authority, owner = views[:7]
+    burn_from, manager_fee, mint, _, token, stake_program = views[7:]
     require_program(stake_program, STAKE)
     session = PoolSession.open(ctx, pool_view, None)
     state = session.state

@@ -1,0 +1,119 @@
+"""What each command does: read options, call the room, turn named errors into a sentence and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+OK, FAILED, UNUSABLE = 0, 1, 2
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def check(options: argparse.Namespace) -> int:
+    """``keeper config check FILE``."""
+    from keeper.config import ConfigError, load_config
+
+    try:
+        loaded = load_config(options.config)
+    except ConfigError as error:
+        _complain(str(error))
+        return UNUSABLE
+    names = ", ".join(configured.name for configured in loaded.strategies)
+    _say(f"{options.config}: no problem found; strategies: {names}")
+    return OK
+
+
+def run(options: argparse.Namespace) -> int:
+    """``keeper run --config FILE``: until SIGTERM. Exit 0 after an orderly stop."""
+    from keeper.chain.errors import RpcError, WrongCluster
+    from keeper.chain.signer import SignerError
+    from keeper.config import ConfigError, load_config
+    from keeper.engine.assembly import StartupError
+    from keeper.engine.daemon import Daemon, StoppedEarly
+    from keeper.engine.supervision import TaskFault
+    from keeper.journal.records import JournalError
+    from keeper.observe.discovery import DiscoveryError
+    from keeper.telemetry.logs import configure_logs
+
+    try:
+        loaded = load_config(options.config)
+    except ConfigError as error:
+        _complain(str(error))
+        return UNUSABLE
+    configure_logs(loaded.settings.telemetry.log_format, level=loaded.settings.telemetry.log_level)
+
+    async def work() -> None:
+        await Daemon(loaded).run()
+
+    try:
+        asyncio.run(work())
+    except StoppedEarly:
+        return OK
+    except (SignerError, StartupError, DiscoveryError, WrongCluster, RpcError, JournalError, OSError) as error:
+        _complain(f"keeper cannot go on: {type(error).__name__}: {error}")
+        return UNUSABLE
+    except TaskFault as error:
+        _complain(f"keeper stopped: {error}")
+        return FAILED
+    return OK
+
+
+def localnet(options: argparse.Namespace) -> int:
+    """``keeper localnet``: until interrupted."""
+    from keeper.rehearsal.serving import serve
+    from keeper.sim.localnet.account_files import AccountFileError
+    from keeper.sim.localnet.server import LocalnetFailed
+
+    try:
+        asyncio.run(serve(options, _say))
+    except KeyboardInterrupt:
+        return OK
+    except (AccountFileError, ValueError, OSError) as error:
+        _complain(f"the localnet cannot start: {error}")
+        return UNUSABLE
+    except LocalnetFailed as error:
+        _complain(str(error))
+        return FAILED
+    return OK
+
+
+def demo(options: argparse.Namespace) -> int:
+    """``keeper demo``: exit 0 only if the ledger agrees with the chain to the lamport."""
+    import tempfile
+
+    from keeper.rehearsal.demo import DemoFailed, run_demo
+    from keeper.rehearsal.virtual import run_virtual
+    from keeper.telemetry.logs import configure_logs
+
+    def go(folder: Path) -> int:
+        if options.virtual:
+            configure_logs("console", level="warning")
+            report = asyncio.run(run_virtual(folder, seed=options.seed, seconds=options.seconds))
+        else:
+            report = asyncio.run(run_demo(folder, seed=options.seed, seconds=options.seconds, port=options.port))
+        for line in report.lines():
+            _say(line)
+        for problem in report.problems:
+            _complain(f"problem: {problem}")
+        return FAILED if report.problems else OK
+
+    try:
+        if options.folder is not None:
+            options.folder.mkdir(parents=True, exist_ok=True)
+            return go(options.folder)
+        with tempfile.TemporaryDirectory(prefix="glow-keeper-demo-") as folder:
+            return go(Path(folder))
+    except DemoFailed as error:
+        _complain(f"the demo failed: {error}")
+        return FAILED

@@ -1,0 +1,1 @@
+"""The engine: the tick, what supervises it, how it starts and stops."""

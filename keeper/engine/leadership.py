@@ -1,0 +1,51 @@
+"""Holding the right to write: one writer at a time, by the lease row in the journal."""
+
+from __future__ import annotations
+
+import structlog
+
+from keeper.chain.clock import Clock
+from keeper.journal.journal import Journal
+from keeper.journal.records import Leadership, LeadershipHeld
+
+log = structlog.get_logger(__name__)
+
+RENEWALS_PER_LEASE = 3
+
+
+class Lease:
+    """The lease that this process holds. ``held`` is what every write is fenced by."""
+
+    def __init__(self, journal: Journal, held: Leadership, seconds: float, clock: Clock) -> None:
+        self._journal = journal
+        self._held = held
+        self._seconds = seconds
+        self._clock = clock
+
+    @property
+    def held(self) -> Leadership:
+        return self._held
+
+    @classmethod
+    async def take(cls, journal: Journal, holder: str, seconds: float, clock: Clock) -> Lease:
+        """Wait until the leadership is ours. Another replica's lease is waited out, not taken."""
+        while True:
+            try:
+                return cls(journal, await journal.acquire(holder, seconds), seconds, clock)
+            except LeadershipHeld as held:
+                log.info("standby", reason=str(held))
+                await clock.sleep(seconds / RENEWALS_PER_LEASE)
+
+    async def keep(self) -> None:
+        """Renew for ever. Raises ``FencedOut`` when somebody else leads now: this process must stop at once."""
+        while True:
+            await self._clock.sleep(self._seconds / RENEWALS_PER_LEASE)
+            await self.renew()
+
+    async def renew(self) -> None:
+        """Renew once."""
+        self._held = await self._journal.renew(self._held, self._seconds)
+
+    async def give_up(self) -> None:
+        """Release, so that a successor need not wait out the lease."""
+        await self._journal.release(self._held)

@@ -1,0 +1,1 @@
+"""Turning approved plans into transactions: compile, simulate, firewall, sign, land at most once, book, reconcile."""

@@ -1,0 +1,177 @@
+"""From the intents of one step to ordered instructions and lookup tables."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from solders.address_lookup_table_account import AddressLookupTableAccount
+from solders.instruction import Instruction
+from solders.pubkey import Pubkey
+
+from keeper.chain.accounts import Account, AccountSnapshot
+from keeper.chain.errors import RpcError
+from keeper.execution.bounds import flow
+from keeper.execution.builders import queue, staking, swap, wrapping
+from keeper.execution.builders.site import Fragment, Site
+from keeper.execution.message import Compiled
+from keeper.execution.outcome import Refusal, Stage, UnsupportedIntent
+from keeper.execution.policy import ExecutionPolicy
+from keeper.execution.ports import Node
+from keeper.plan import (
+    Atomic,
+    CancelUnstake,
+    ClaimUnstake,
+    Intent,
+    RequestUnstake,
+    Stake,
+    Swap,
+    Unstake,
+    Unwrap,
+    Wrap,
+)
+from keeper.protocols.addresses import ASSOCIATED_TOKEN, SPL_TOKEN, TOKEN_2022
+from keeper.protocols.layout import LayoutError
+from keeper.protocols.lookup_table import decode_lookup_table
+from keeper.protocols.market import Market
+from keeper.protocols.token import associated_token_address
+from keeper.units import SOL, SSOL, Slot, UnitError
+from keeper.venues.door import DexVenue, SwapInstructions
+from keeper.view import View
+
+Builder = Callable[[Site, Any], Fragment]
+
+BUILDERS: Mapping[type[Intent], Builder] = {
+    Swap: swap.swap,
+    Stake: staking.stake,
+    Unstake: staking.unstake,
+    RequestUnstake: queue.request,
+    ClaimUnstake: queue.claim,
+    CancelUnstake: queue.cancel,
+    Wrap: wrapping.wrap,
+    Unwrap: wrapping.unwrap,
+}
+"""The builder of each intent. Lending intents have none: this product knows no lending market yet."""
+
+_CLOSE_ACCOUNT = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """Compiles steps for one wallet in one market. Reads the chain once for a step, beside the venues' quotes."""
+
+    node: Node
+    owner: Pubkey
+    market: Market
+    venues: Mapping[str, DexVenue]
+    policy: ExecutionPolicy
+
+    async def compile(self, step: Atomic, view: View) -> Compiled:
+        """Instructions for ``step``. Raises ``Refusal`` (``UnsupportedIntent`` among them)."""
+        for intent in step.intents:
+            if type(intent) not in BUILDERS:
+                flow(intent)
+                raise UnsupportedIntent(intent, f"no builder for {type(intent).__name__}")
+        wanted = {position: intent for position, intent in enumerate(step.intents) if isinstance(intent, Swap)}
+        reading = asyncio.gather(
+            *(swap.fetch(intent, self.venues, self.owner, view, self.policy.max_slippage) for intent in wanted.values())
+        )
+        snapshot, fetched = await asyncio.gather(self._read(self._keys(), view.slot), reading)
+        swaps = dict(zip(wanted, fetched, strict=True))
+        fragments = [self._build(step, position, snapshot, swaps) for position in range(len(step.intents))]
+        tables = await self._tables(fragments, snapshot, view.slot)
+        instructions = [item for part in fragments for item in part.instructions]
+        own = tuple(item for part in fragments for item in part.own)
+        return Compiled(tuple(_without_repeats(instructions, snapshot, self.owner)), own, tables)
+
+    def _build(
+        self, step: Atomic, position: int, snapshot: AccountSnapshot, swaps: Mapping[int, SwapInstructions]
+    ) -> Fragment:
+        intent = step.intents[position]
+        site = Site(self.owner, self.market, step, position, snapshot, swaps)
+        try:
+            return BUILDERS[type(intent)](site, intent)
+        except (UnitError, LookupError, ValueError) as error:
+            raise Refusal(
+                Stage.COMPILE,
+                "intent_does_not_fit",
+                f"{type(intent).__name__} at {position}: {error}",
+                intent=type(intent).__name__,
+            ) from error
+
+    def _keys(self) -> tuple[Pubkey, ...]:
+        """Every account of ours and of the market that a builder may want to see."""
+        mints = [SOL, SSOL, self.market.solayer.lst]
+        keys = [self.owner, self.market.solayer.stake_pool, *self.market.lookup_tables]
+        if self.market.lrt is not None:
+            mints.append(self.market.lrt.glowsol)
+            if self.market.lrt.program.mapping.queue is not None:
+                keys.append(self.market.lrt.program.queue_address(self.owner))
+        accounts = [associated_token_address(self.owner, Pubkey.from_string(mint.address)) for mint in mints]
+        return tuple(dict.fromkeys([*keys, *accounts]))
+
+    async def _read(self, keys: Sequence[Pubkey], slot: Slot) -> AccountSnapshot:
+        try:
+            return await self.node.accounts(keys, min_context_slot=slot)
+        except RpcError as error:
+            raise Refusal(Stage.COMPILE, "node_unavailable", str(error)) from error
+
+    async def _tables(
+        self, fragments: Sequence[Fragment], snapshot: AccountSnapshot, slot: Slot
+    ) -> tuple[AddressLookupTableAccount, ...]:
+        """Lookup tables with the contents that the *chain* shows: an API's word on them is not taken."""
+        named = dict.fromkeys([*(key for part in fragments for key in part.tables), *self.market.lookup_tables])
+        unseen = [key for key in named if key not in snapshot.accounts]
+        more = (await self._read(unseen, slot)).accounts if unseen else {}
+        found = []
+        for key in named:
+            table = _table(key, snapshot.accounts.get(key) or more.get(key), snapshot.slot)
+            if table is not None:
+                found.append(table)
+        return tuple(found)
+
+
+def _table(key: Pubkey, account: Account | None, slot: Slot) -> AddressLookupTableAccount | None:
+    """The table's usable addresses; None where there are none (the message is then longer, or refused for its size)."""
+    if account is None:
+        return None
+    try:
+        addresses = decode_lookup_table(account.data, owner=account.owner).usable(slot)
+    except LayoutError as error:
+        raise Refusal(Stage.COMPILE, "lookup_table_malformed", str(error), table=str(key)) from error
+    return AddressLookupTableAccount(key, list(addresses)) if addresses else None
+
+
+def _without_repeats(
+    instructions: Iterable[Instruction], snapshot: AccountSnapshot, owner: Pubkey
+) -> list[Instruction]:
+    """Leaves out creations that change nothing: of accounts that exist, and of those that the step made before.
+
+    A close in between makes a creation count again. The wrapped-SOL account is always created, because a swap closes it.
+    """
+    open_accounts = {key for key, account in snapshot.accounts.items() if account is not None}
+    open_accounts.discard(associated_token_address(owner, Pubkey.from_string(SOL.address)))
+    kept: list[Instruction] = []
+    for item in instructions:
+        created, closed = _created(item), _closed(item)
+        if created in open_accounts:
+            continue
+        kept.append(item)
+        if created is not None:
+            open_accounts.add(created)
+        if closed is not None:
+            open_accounts.discard(closed)
+    return kept
+
+
+def _created(item: Instruction) -> Pubkey | None:
+    """The account that an idempotent creation by the associated-token program makes."""
+    idempotent = item.program_id == ASSOCIATED_TOKEN and bytes(item.data) == b"\x01"
+    return item.accounts[1].pubkey if idempotent and len(item.accounts) > 1 else None
+
+
+def _closed(item: Instruction) -> Pubkey | None:
+    closes = item.program_id in (SPL_TOKEN, TOKEN_2022) and bytes(item.data)[:1] == bytes([_CLOSE_ACCOUNT])
+    return item.accounts[0].pubkey if closes and item.accounts else None

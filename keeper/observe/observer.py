@@ -1,0 +1,200 @@
+"""One observation: quotes first, then every account in one request, then the verdict on their freshness."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from solders.pubkey import Pubkey
+
+from keeper.chain.accounts import AccountSnapshot
+from keeper.chain.clock import Clock
+from keeper.chain.errors import RpcError
+from keeper.chain.priority import PriorityFee
+from keeper.chain.rpc import RpcClient
+from keeper.observe import parts
+from keeper.observe.freshness import Accepted, FreshnessRules, Reading, judge
+from keeper.protocols.addresses import CLOCK_SYSVAR
+from keeper.protocols.glow_lrt.sizing import queue_account_size
+from keeper.protocols.layout import LayoutError
+from keeper.protocols.market import Market
+from keeper.protocols.quotes import QuoteError
+from keeper.strategy import LadderNeed
+from keeper.units import Bps, Epoch, Lamports, Slot
+from keeper.venues.door import DexVenue
+from keeper.venues.ladder import depth_ladder
+from keeper.view import Fees, Freshness, GlowSol, Ladder, Rung, Source, StakePool, Ticket, View, Wallet
+
+SIGNATURE_FEE = Lamports(5_000)  # of one signature (facts, execution.md 1.8)
+UNKNOWN_QUEUE_SIZE = 1_024  # bytes taken for its rent where the IDL does not fix the size: more than any known shape
+STAKE_ACCOUNT_SIZE = 200
+TOKEN_ACCOUNT_SIZE = 165
+
+
+class ObservationFailed(Exception):
+    """No View could be built: a node did not answer, or an account is not what it should be. The message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObserverConfig:
+    """What the operator sets about observing."""
+
+    gas_reserve: Lamports
+    slippage: Bps
+    rules: FreshnessRules
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    glowsol: GlowSol | None
+    pool: StakePool
+    wallet: Wallet
+    queue: tuple[Ticket, ...]
+
+
+class Observer:
+    """Builds Views. Keeps only what freshness needs to remember: the highest slot heard of, and the last rate believed."""
+
+    def __init__(
+        self,
+        rpc: RpcClient,
+        venues: Sequence[DexVenue],
+        market: Market,
+        owner: Pubkey,
+        config: ObserverConfig,
+        *,
+        priority: PriorityFee,
+        clock: Clock,
+        on_quote_error: Callable[[str, Exception], None] | None = None,
+    ) -> None:
+        self._rpc = rpc
+        self._venues = tuple(venues)
+        self._keys = parts.Keys(owner, market)
+        self._config = config
+        self._priority = priority
+        self._clock = clock
+        self._on_quote_error = on_quote_error
+        self._highest = Slot(0)
+        self._read_slot = Slot(0)
+        self._progress_at = clock.now()
+        self._accepted: Accepted | None = None
+        self._rents: tuple[Epoch, parts.Rents] | None = None
+
+    @property
+    def watched(self) -> tuple[Pubkey, ...]:
+        """The accounts whose change is news."""
+        return tuple(key for key in self._keys.all if key != CLOCK_SYSVAR)
+
+    def heard_of(self, slot: Slot) -> None:
+        """Somebody (a websocket, another node) is at ``slot``."""
+        self._highest = max(self._highest, slot)
+
+    async def view(self, needs: Sequence[LadderNeed]) -> View:
+        """The world now. Raises ``ObservationFailed``; quotes that fail are missing ladders, not failures."""
+        glow = self._keys.market.lrt
+        wanted = _merged(needs) if glow is not None else ()
+        quoted_at = max(self._highest, self._read_slot)
+        ladders, problems = await self._ladders(wanted, quoted_at)
+        try:
+            snapshot = await self._rpc.accounts(self._keys.all)
+            now = parts.clock(snapshot)
+            rents = await self._rent(now.epoch, snapshot)
+            found = self._decode(snapshot, now.epoch, rents)
+        except (RpcError, LayoutError, QuoteError) as error:
+            raise ObservationFailed(f"{type(error).__name__}: {error}") from error
+        return View(
+            slot=snapshot.slot,
+            block_time=now.unix_timestamp,
+            epoch=now.epoch,
+            fresh=self._judge(snapshot, now, found.glowsol, problems),
+            glowsol=found.glowsol,
+            pools=(found.pool,),
+            quotes=ladders,
+            lending=(),
+            wallet=found.wallet,
+            queue=found.queue,
+            fees=await self._fees(rents),
+        )
+
+    def _decode(self, snapshot: AccountSnapshot, epoch: Epoch, rents: parts.Rents) -> _Parts:
+        market = self._keys.market
+        pool, state = parts.stake_pool(snapshot, market, epoch, rents)
+        tickets, open_ = parts.queue(snapshot, self._keys)
+        glowsol = None
+        if market.lrt is not None:
+            glowsol = parts.glowsol(snapshot, market.lrt, state, len(tickets), queue_open=open_, rents=rents)
+        return _Parts(glowsol, pool, parts.wallet(snapshot, self._keys, self._config.gas_reserve), tickets)
+
+    def _judge(
+        self, snapshot: AccountSnapshot, now: parts.ClockSysvar, glowsol: GlowSol | None, problems: tuple[Source, ...]
+    ) -> Freshness:
+        if snapshot.slot > self._read_slot:
+            self._read_slot, self._progress_at = snapshot.slot, self._clock.now()
+        self.heard_of(snapshot.highest)
+        rate = glowsol.rate if glowsol is not None and glowsol.outstanding else None
+        reading = Reading(
+            slot=snapshot.slot,
+            clock_slot=now.slot,
+            highest_slot=self._highest,
+            seconds_since_progress=self._clock.now() - self._progress_at,
+            epoch=now.epoch,
+            rate=rate,
+        )
+        verdict = judge(reading, self._accepted, self._config.rules, problems)
+        if verdict.ok and rate is not None and (self._accepted is None or self._accepted.rate <= rate):
+            self._accepted = Accepted(now.epoch, rate)
+        return verdict
+
+    async def _ladders(self, needs: Sequence[LadderNeed], slot: Slot) -> tuple[tuple[Ladder, ...], tuple[Source, ...]]:
+        results = await asyncio.gather(
+            *(depth_ladder(self._venues, need.sizes, need.buy, slippage=self._config.slippage) for need in needs)
+        )
+        ladders: list[Ladder] = []
+        problems: list[Source] = []
+        for need, result in zip(needs, results, strict=True):
+            rungs = tuple(Rung(quote.sell, quote.receive, quote.min_receive, quote.venue) for quote in result.quotes)
+            if rungs:
+                ladders.append(Ladder(need.sizes[0].mint, need.buy, rungs, slot))
+            for error in result.errors:
+                if self._on_quote_error is not None:
+                    self._on_quote_error(error.venue, error.error)
+            if not rungs and result.errors:
+                name = f"quotes {need.sizes[0].mint}/{need.buy}"
+                problems.append(Source(name, None, None, type(result.errors[0].error).__name__))
+        return tuple(ladders), tuple(problems)
+
+    async def _rent(self, epoch: Epoch, snapshot: AccountSnapshot) -> parts.Rents:
+        if self._rents is not None and self._rents[0] == epoch:
+            return self._rents[1]
+        lrt = self._keys.market.lrt
+        pool = snapshot[lrt.pool] if lrt is not None else None
+        queue_size = queue_account_size(lrt.program) if lrt is not None else None
+        rents = parts.Rents(
+            token_account=await self._rpc.rent_exempt(TOKEN_ACCOUNT_SIZE),
+            stake_account=await self._rpc.rent_exempt(STAKE_ACCOUNT_SIZE),
+            lrt_pool=await self._rpc.rent_exempt(len(pool.data)) if pool is not None else Lamports(0),
+            queue=await self._rpc.rent_exempt(queue_size if queue_size is not None else UNKNOWN_QUEUE_SIZE),
+        )
+        self._rents = epoch, rents
+        return rents
+
+    async def _fees(self, rents: parts.Rents) -> Fees:
+        try:
+            price = await self._priority.price((self._keys.owner, self._keys.market.solayer.stake_pool))
+        except RpcError:
+            price = self._priority.clamp(None)  # the operator's floor; the node's advice is a courtesy
+        return Fees(SIGNATURE_FEE, price, rents.token_account, rents.queue)
+
+
+def _merged(needs: Sequence[LadderNeed]) -> tuple[LadderNeed, ...]:
+    """One need per direction, with all the sizes that anybody asked for."""
+    merged: dict[tuple[str, str], LadderNeed] = {}
+    for need in needs:
+        if not need.sizes:
+            continue
+        key = (need.sizes[0].mint.address, need.buy.address)
+        known = merged.get(key)
+        sizes = {*need.sizes, *(known.sizes if known is not None else ())}
+        merged[key] = LadderNeed(tuple(sorted(sizes)), need.buy)
+    return tuple(merged.values())
