@@ -15,17 +15,15 @@ from keeper.sim.localnet.actor import Actor
 from keeper.sim.localnet.cranks import Cranks
 from keeper.sim.localnet.market import MarketConfig
 from keeper.sim.localnet.market_addresses import derived_keypair
-from keeper.sim.localnet.programs import cpi
-from keeper.sim.localnet.programs.native_state import Delegation, StakeMeta, StakeState, decode_stake, token_amount
+from keeper.sim.localnet.programs.native_state import token_amount
 from keeper.sim.localnet.programs.stake_pool_state import (
     Fee,
     FutureFee,
     StakePoolState,
     ValidatorList,
     ValidatorRecord,
-    deposit_authority,
 )
-from keeper.sim.localnet.user_instructions import stake_sol, stake_stake, unstake_sol, unstake_stake
+from keeper.sim.localnet.user_instructions import stake_sol, unstake_sol
 from tests.localnet_programs.world import SOL, World, code, code_of, landed, make_world
 
 KEYS = st.binary(min_size=32, max_size=32).map(Pubkey.from_bytes)
@@ -173,7 +171,7 @@ def test_wrong_accounts_have_their_codes(world: World, user: Actor) -> None:
 
 def test_an_authority_gate_wants_its_signature(world: World, user: Actor) -> None:
     gate = derived_keypair("gate")
-    write_pool(world, sol_deposit_authority=gate.pubkey(), sol_withdraw_authority=gate.pubkey())
+    world.write_stake_pool(sol_deposit_authority=gate.pubkey(), sol_withdraw_authority=gate.pubkey())
     deposit, withdraw = stake_sol(world.market, user.key, SOL), unstake_sol(world.market, user.key, SOL)
 
     def gated(ix: Instruction, key: Pubkey, signer: bool) -> Instruction:
@@ -184,16 +182,6 @@ def test_an_authority_gate_wants_its_signature(world: World, user: Actor) -> Non
     assert code_of(user, gated(withdraw, user.key, True)) == 34
     assert code_of(user, gated(deposit, gate.pubkey(), False)) == 7
     landed(user.send(gated(deposit, gate.pubkey(), True), signers=[gate]))
-
-
-def write_pool(world: World, **changes: object) -> None:
-    """Change fields of the pool account past all rules."""
-    account = world.bank.get_account(SOLAYER_STAKE_POOL)
-    assert account is not None
-    pool = StakePoolState.decode(bytes(account.data))
-    for name, value in changes.items():
-        setattr(pool, name, value)
-    world.bank.set_account(SOLAYER_STAKE_POOL, Account(account.lamports, pool.encode(), STAKE_POOL_PROGRAM))
 
 
 def test_the_reserve_limits_instant_withdrawals() -> None:
@@ -247,8 +235,7 @@ def test_rewards_raise_the_rate_and_the_manager_gets_his_share(world: World, use
 
 
 def test_announced_fees_become_active_at_the_update_they_are_due(world: World) -> None:
-    write_pool(
-        world,
+    world.write_stake_pool(
         next_epoch_fee=FutureFee(2, Fee(100, 9)),
         next_sol_withdrawal_fee=FutureFee(1, Fee(1_000, 1)),
         next_stake_withdrawal_fee=FutureFee(1, Fee(1_000, 2)),
@@ -272,61 +259,6 @@ def test_list_updates_check_their_accounts(world: World, user: Actor) -> None:
     landed(user.send(Instruction(STAKE_POOL_PROGRAM, b"\x08", [ix.accounts[0], ix.accounts[2]])))
 
 
-def test_stake_leaves_and_comes_back_through_the_real_stake_program(world: World, user: Actor) -> None:
-    market = world.market
-    landed(user.send(stake_sol(market, user.key, 100 * SOL)))
-    tokens = user.tokens(market.lst_mint)
-    source = market.validators[1].stake
-    split = derived_keypair("split")
-    world.bank.set_account(split.pubkey(), Account(world.bank.rent_exempt(200), bytes(200), STAKE))
-    before = world.stake_pool
-    ix = unstake_stake(market, user.key, tokens // 2, source=source, destination=split.pubkey())
-    landed(user.send(ix))
-    fee = -(-(tokens // 2) * 8 // 10_000)
-    lamports = before.lamports_for(tokens // 2 - fee)
-    account = world.bank.get_account(split.pubkey())
-    assert account is not None
-    state = decode_stake(bytes(account.data))
-    assert state.meta is not None
-    assert state.delegation is not None
-    assert state.meta.withdrawer == user.key
-    assert state.delegation.stake == lamports
-    assert world.stake_pool.total_lamports == before.total_lamports - lamports
-
-    authority = deposit_authority(market.stake_pool)[0]
-    handover = [
-        cpi.stake_authorize(split.pubkey(), user.key, authority, withdrawer=False),
-        cpi.stake_authorize(split.pubkey(), user.key, authority, withdrawer=True),
-    ]
-    middle, held, whole = world.stake_pool, user.tokens(market.lst_mint), account.lamports
-    deposit = stake_stake(market, user.key, stake=split.pubkey(), validator_stake=source, deposit_authority=authority)
-    landed(user.send(*handover, deposit))
-    assert user.tokens(market.lst_mint) == held + middle.tokens_for_deposit(whole)
-    assert world.stake_pool.total_lamports == middle.total_lamports + whole
-    assert world.bank.get_account(split.pubkey()) is None
-    world.crank()
-    assert world.stake_pool.total_lamports == middle.total_lamports + whole
-
-
-def test_withdraw_stake_obeys_preference_and_minimum(world: World, user: Actor) -> None:
-    market = world.market
-    landed(user.send(stake_sol(market, user.key, 10 * SOL)))
-    tokens = user.tokens(market.lst_mint)
-    split = derived_keypair("split").pubkey()
-    world.bank.set_account(split, Account(world.bank.rent_exempt(200), bytes(200), STAKE))
-
-    def leave(source: Pubkey, amount: int = tokens) -> Instruction:
-        return unstake_stake(market, user.key, amount, source=source, destination=split)
-
-    write_pool(world, preferred_withdraw_validator=market.validators[0].vote)
-    assert code_of(user, leave(market.validators[1].stake)) == 25
-    assert code_of(user, leave(market.validators[0].stake)) is None
-    assert code_of(user, leave(market.reserve_stake)) == 23
-    assert code_of(user, leave(market.validators[0].stake, 1)) == 28
-    whole = world.stake_pool.pool_token_supply // 3
-    assert code_of(user, leave(market.validators[0].stake, whole)) == 23
-
-
 @pytest.mark.parametrize("validators", [1, 6])
 def test_any_number_of_validators_updates(validators: int) -> None:
     world = make_world(market=MarketConfig(validators=validators))
@@ -343,57 +275,13 @@ def test_a_failed_instruction_leaves_nothing_behind(world: World, user: Actor) -
     assert user.tokens(market.lst_mint) == 0
 
 
-def stake_bytes(world: World, voter: Pubkey) -> Account:
-    """An active stake account of nobody's, delegated to ``voter``."""
-    rent = world.bank.rent_exempt(200)
-    stranger = derived_keypair("stranger").pubkey()
-    delegation = Delegation(voter, 50 * SOL, 2**64 - 1, 2**64 - 1, 0)
-    return Account(50 * SOL + rent, StakeState(StakeMeta(rent, stranger, stranger), delegation).encode(), STAKE)
-
-
-def test_foreign_stake_is_refused(world: World, user: Actor) -> None:
-    market = world.market
-    landed(user.send(stake_sol(market, user.key, 10 * SOL)))
-    tokens = user.tokens(market.lst_mint)
-    unknown, elsewhere = derived_keypair("unknown").pubkey(), derived_keypair("elsewhere").pubkey()
-    world.bank.set_account(unknown, stake_bytes(world, derived_keypair("some vote").pubkey()))
-    world.bank.set_account(elsewhere, stake_bytes(world, market.validators[0].vote))
-
-    def leave(source: Pubkey) -> Instruction:
-        return unstake_stake(market, user.key, tokens, source=source, destination=derived_keypair("to").pubkey())
-
-    assert code_of(user, leave(unknown)) == 14
-    assert code_of(user, leave(elsewhere)) == 15
-    assert code_of(user, leave(user.account(market.lst_mint))) == 11
-
-
-def test_deposited_stake_has_its_conditions(world: World, user: Actor) -> None:
-    market = world.market
-    stake = derived_keypair("mine").pubkey()
-    world.bank.set_account(stake, stake_bytes(world, market.validators[0].vote))
-    authority = deposit_authority(market.stake_pool)[0]
-
-    def deposit(authority: Pubkey) -> Instruction:
-        return stake_stake(
-            market,
-            user.key,
-            stake=stake,
-            validator_stake=market.validators[0].stake,
-            deposit_authority=authority,
-        )
-
-    assert code_of(user, deposit(user.key)) == 30
-    write_pool(world, preferred_deposit_validator=market.validators[1].vote)
-    assert code_of(user, deposit(authority)) == 24
-
-
 def test_a_broken_pool_is_an_invalid_state(world: World, user: Actor) -> None:
     market = world.market
     update = crank_instructions.update_pool(market)
     metas = list(update.accounts)
     metas[2] = AccountMeta(market.stake_pool, False, True)
     assert code_of(user, Instruction(update.program_id, update.data, metas)) == 8
-    write_pool(world, sol_deposit_fee=Fee(1, 2))
+    world.write_stake_pool(sol_deposit_fee=Fee(1, 2))
     assert code_of(user, stake_sol(market, user.key, SOL)) == 3
     reserve = world.bank.get_account(market.reserve_stake)
     assert reserve is not None
@@ -405,7 +293,7 @@ def test_a_broken_pool_is_an_invalid_state(world: World, user: Actor) -> None:
 
 def test_deposit_fee_and_referral_are_shared_out(world: World, user: Actor) -> None:
     market = world.market
-    write_pool(world, sol_deposit_fee=Fee(1_000, 3), sol_referral_fee=50)
+    world.write_stake_pool(sol_deposit_fee=Fee(1_000, 3), sol_referral_fee=50)
     pool = world.stake_pool
     referrer = world.actor("referrer")
     ix = stake_sol(market, user.key, 10 * SOL)

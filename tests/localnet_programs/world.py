@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from solders.account import Account
 from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.message import MessageV0
@@ -43,6 +44,15 @@ class World:
     @property
     def stake_pool(self) -> StakePoolState:
         return stake_pool_of(self.bank, self.market)
+
+    def write_stake_pool(self, **changes: object) -> None:
+        """Change fields of the pool account past all rules."""
+        account = self.bank.get_account(self.market.stake_pool)
+        assert account is not None
+        pool = StakePoolState.decode(bytes(account.data))
+        for name, value in changes.items():
+            setattr(pool, name, value)
+        self.bank.set_account(self.market.stake_pool, Account(account.lamports, pool.encode(), account.owner))
 
     def crank(self) -> None:
         """Update the stake pool now."""

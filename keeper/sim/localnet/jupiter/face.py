@@ -71,7 +71,7 @@ def _json_body(body: bytes | Mapping[str, Any] | None) -> Mapping[str, Any]:
     if isinstance(body, bytes):
         try:
             body = json.loads(body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise unreadable_body(f"not JSON: {error}") from error
     if not isinstance(body, Mapping):
         raise unreadable_body("expected struct SwapRequest")

@@ -30,6 +30,8 @@ from keeper.sim.localnet.programs.jupiter_router import ACCOUNTS_A_STEP, minimum
 from keeper.sim.localnet.programs.routes import Leg, Route, find_route, read_pools
 
 WHOLE_BPS = 10_000
+MAX_STEPS = 16
+"""Steps that the router reads."""
 
 
 def best_route(bank: BankFace, asked: QuoteRequest) -> Route:
@@ -130,8 +132,8 @@ def read_quote(bank: BankFace, body: Mapping[str, Any]) -> tuple[Route, int]:
     if quote["swapMode"] != "ExactIn":
         raise JupiterError("ExactOut is not supported by the localnet's pools", ErrorCode.NOT_SUPPORTED)
     plan = field(quote, "routePlan", list)
-    if not plan:
-        raise unreadable_body("routePlan: empty")
+    if not 0 < len(plan) <= MAX_STEPS:
+        raise unreadable_body(f"routePlan: {len(plan)} steps; need 1 to {MAX_STEPS}")
     route = Route(
         input_mint=body_pubkey(quote, "inputMint"),
         output_mint=body_pubkey(quote, "outputMint"),

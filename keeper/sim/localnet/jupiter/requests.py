@@ -15,6 +15,7 @@ DEFAULT_SLIPPAGE_BPS = 50
 MAX_BPS = 10_000
 MAX_ACCOUNTS = 64
 REAL_TIME_SLIPPAGE = "rtse"
+_MAX_DIGITS = 40
 _TRUE = {"true": True, "false": False}
 
 Query = Mapping[str, str]
@@ -42,12 +43,17 @@ def optional_pubkey(query: Query, name: str) -> Pubkey | None:
     return query_pubkey(query, name) if query.get(name) else None
 
 
+def _is_number(text: str) -> bool:
+    """Digits, and few enough of them to be worth reading."""
+    return text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS
+
+
 def query_integer(query: Query, name: str, default: int, *, low: int, high: int) -> int:
     """A whole number from ``low`` to ``high``."""
     text = query.get(name)
     if text is None or text == "":
         return default
-    if not (text.isascii() and text.isdigit()):
+    if not _is_number(text):
         raise unreadable_query(f"{name}: invalid digit found in {text!r}")
     value = int(text)
     if not low <= value <= high:
@@ -155,7 +161,7 @@ def body_pubkey(body: Mapping[str, Any], name: str) -> Pubkey:
 def body_amount(body: Mapping[str, Any], name: str) -> int:
     """A u64 written as a string."""
     text = field(body, name, str)
-    if not (text.isascii() and text.isdigit()) or int(text) > U64_MAX:
+    if not _is_number(text) or int(text) > U64_MAX:
         raise unreadable_body(f"{name}: {text!r} is not a u64")
     return int(text)
 

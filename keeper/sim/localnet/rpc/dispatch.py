@@ -75,7 +75,7 @@ class JsonRpc:
         if isinstance(payload, bytes):
             try:
                 parsed = json.loads(payload)
-            except ValueError:  # JSON or UTF-8
+            except (ValueError, RecursionError):  # not JSON, not UTF-8, or nested past reason
                 return encode(failure(None, RpcError(PARSE_ERROR, "Parse error")))
             answer = await self.answer(parsed)
             return None if answer is None else encode(answer)

@@ -8,7 +8,7 @@ import json
 from enum import IntEnum
 from typing import Any
 
-from solders.hash import Hash
+from solders.hash import Hash, ParseHashError
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
@@ -113,7 +113,7 @@ def as_hash(value: Any) -> Hash:
     text = as_text(value)
     try:
         return Hash.from_string(text)
-    except ValueError as error:
+    except (ValueError, ParseHashError) as error:
         raise invalid_param(_size_or_alphabet(text)) from error
 
 

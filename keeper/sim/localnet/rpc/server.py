@@ -109,7 +109,7 @@ class RpcServer:
     def _read(self, client: WebsocketClient, text: str | bytes) -> None:
         try:
             request: Any = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             client.send(encode(failure(None, RpcError(PARSE_ERROR, "Parse error"))))
             return
         self._subscriptions.answer(client, request)
