@@ -14,14 +14,16 @@ from typing import NoReturn
 from solders.pubkey import Pubkey
 
 from keeper.chain.accounts import Account
-from keeper.execution.bounds import LAMPORTS, net, opens_wrapped
+from keeper.execution.bounds import LAMPORTS, flow, net, opens_wrapped
 from keeper.execution.outcome import Refusal, Stage
-from keeper.plan import Atomic, RequestUnstake, Unwrap
+from keeper.plan import Atomic, Intent, RequestUnstake, Unwrap
 from keeper.protocols.addresses import SPL_TOKEN, SYSTEM, TOKEN_2022
 from keeper.protocols.layout import LayoutError
 from keeper.protocols.market import LrtAddresses
 from keeper.protocols.token import TokenAccount, decode_token_account
 from keeper.units import WSOL_ADDRESS, Lamports
+
+MAX_HOP_ACCOUNTS = 2  # a route of three pools passes through two tokens
 
 Accounts = Mapping[Pubkey, Account | None]
 
@@ -72,7 +74,8 @@ def verify(effects: Effects, limits: Limits) -> Lamports:
     _check_floor(LAMPORTS, change, floors[LAMPORTS] - rent - limits.fee.value)
     for asset in sorted({*tokens, *floors} - {LAMPORTS}):
         _check_floor(asset, tokens[asset], floors[asset])
-    if change < limits.sol_floor.value:
+    hops = _rent_of_hops(effects, limits)
+    if change + hops < limits.sol_floor.value:
         _refuse(
             "below_plan",
             f"native SOL would change by {Lamports(change)}, the plan allows no less than {limits.sol_floor}",
@@ -164,6 +167,24 @@ def _rent_of_new(effects: Effects, key: Pubkey, limits: Limits) -> int:
     if token is None:
         return 0
     return account.lamports.value - (token.amount if token.is_native is not None else 0)
+
+
+def _rent_of_hops(effects: Effects, limits: Limits) -> int:
+    """Rent in the wallet's own token accounts of mints that no intent names: those that a route passes through.
+
+    A plan cannot know its venue's route, and that rent stays the wallet's own, so it does not count against the plan's floor.
+    """
+    planned = {asset for intent in limits.step.intents for side in _sides(intent) for asset in side} | {WSOL_ADDRESS}
+    fresh = {key: account for key, account in effects.after.items() if effects.before.get(key) is None}
+    hops = [key for key, held in _held(fresh, limits.wallet).items() if str(held.mint) not in planned]
+    if len(hops) > MAX_HOP_ACCOUNTS:
+        _refuse("accounts_beyond_plan", "the step would open more token accounts than a route needs", opened=len(hops))
+    return sum(_rent_of_new(effects, key, limits) for key in hops)
+
+
+def _sides(intent: Intent) -> tuple[Mapping[str, int], Mapping[str, int]]:
+    moved = flow(intent)
+    return moved.spends, moved.brings
 
 
 def _check_queue(effects: Effects, limits: Limits) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from solders.hash import Hash
+from solders.message import MessageV0
 from solders.pubkey import Pubkey
 
 from keeper.chain.answers import RecentBlockhash
@@ -19,7 +21,7 @@ from keeper.execution.bounds import LAMPORTS, holdings, net, require_covered
 from keeper.execution.compile import Compiler
 from keeper.execution.firewall import Rules, inspect
 from keeper.execution.landing import Landing
-from keeper.execution.message import Budget, Compiled, assemble, resolve, signable, signed
+from keeper.execution.message import NO_BLOCKHASH, WIDEST, Budget, Compiled, assemble, resolve, signable, signed
 from keeper.execution.naming import ErrorNames
 from keeper.execution.observer import Observer, Unobserved
 from keeper.execution.outcome import Expired, Failed, Landed, Outcome, Refusal, Refused, Stage
@@ -130,6 +132,7 @@ class Executor:
         ``view`` is the one that the plan was decided on. Whatever an earlier process left in flight is brought to its end first.
         """
         async with self._turn:
+            await self._clear_air()
             if self._recovered_epoch != leadership.epoch:
                 await self._recover(leadership)
             outcomes: list[Outcome] = []
@@ -152,6 +155,7 @@ class Executor:
         Nothing is signed before this is done; ``execute`` does it by itself where it was forgotten.
         """
         async with self._turn:
+            await self._clear_air()
             return await self._recover(leadership)
 
     async def drain(self, timeout: float) -> int:  # noqa: ASYNC109 - asyncio.timeout would cancel what must be waited for
@@ -168,6 +172,11 @@ class Executor:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
         return len(left)
+
+    async def _clear_air(self) -> None:
+        """Wait for a flight whose ``execute`` was cancelled: there is never more than one transaction under way."""
+        if self._flying:
+            await asyncio.wait(self._flying)
 
     # -- one step
 
@@ -196,6 +205,7 @@ class Executor:
         for step in task.plan.steps[: task.index + 1]:
             pots = require_covered(step, pots)
         compiled = await self._compiler.compile(task.step, task.view)
+        self._inspect(task, compiled, WIDEST, NO_BLOCKHASH)
         rehearsal, recent = await asyncio.gather(
             rehearse(self._endpoints.primary, self._signer.pubkey, compiled, task.view.slot, self._names),
             self._blockhash(task.view),
@@ -241,18 +251,7 @@ class Executor:
         return await self._landing.follow(task.leadership, attempt, task.strategy)
 
     async def _sign(self, task: _Task, prepared: _Prepared) -> AttemptRecord:
-        wallet = self._signer.pubkey
-        message = assemble(wallet, prepared.compiled, prepared.budget, prepared.recent.hash)
-        rules = Rules(
-            wallet=wallet,
-            step=task.step,
-            own=prepared.compiled.own,
-            protocol_programs=_protocols(self._market),
-            venue_programs=self._policy.venue_programs,
-            budget=prepared.budget,
-            max_unit_price=self._policy.max_unit_price,
-        )
-        inspect(resolve(message, prepared.compiled.tables), rules)
+        message = self._inspect(task, prepared.compiled, prepared.budget, prepared.recent.hash)
         intent = task.intent
         await self._journal.record_intent(task.leadership, intent)
         try:
@@ -269,6 +268,22 @@ class Executor:
         )
         await self._journal.record_attempt(task.leadership, attempt)
         return attempt
+
+    def _inspect(self, task: _Task, compiled: Compiled, budget: Budget, blockhash: Hash) -> MessageV0:
+        """The message, after the firewall's first wall. It stands before the simulation, which shows the message to a node,
+        and again before the signature, where the message is the one that counts."""
+        message = assemble(self._signer.pubkey, compiled, budget, blockhash)
+        rules = Rules(
+            wallet=self._signer.pubkey,
+            step=task.step,
+            own=compiled.own,
+            protocol_programs=_protocols(self._market),
+            venue_programs=self._policy.venue_programs,
+            budget=budget,
+            max_unit_price=self._policy.max_unit_price,
+        )
+        inspect(resolve(message, compiled.tables), rules)
+        return message
 
     async def _recover(self, leadership: Leadership) -> tuple[Outcome, ...]:
         outcomes = await recover(leadership, self._landing)

@@ -84,6 +84,10 @@ class Landing:
                 if found is None and due:
                     alive = await self._alive(attempt.last_valid_block_height)
                     found = None if alive else await self._verdict(signature, attempt.last_valid_block_height)
+                if found is Verdict.ALIVE:
+                    self.observer.trouble(
+                        "expiry", f"{attempt.signature} is past its last valid height, not proven dead"
+                    )
                 if isinstance(found, LandedTransaction):
                     return await self._settle(leadership, attempt, found, strategy)
                 if found is Verdict.DEAD:

@@ -14,7 +14,7 @@ from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
 from keeper.execution.outcome import Refusal, Stage
-from keeper.protocols.compute_budget import set_compute_unit_limit, set_compute_unit_price
+from keeper.protocols.compute_budget import MAX_COMPUTE_UNITS, set_compute_unit_limit, set_compute_unit_price
 from keeper.units import ComputeUnits, Lamports, MicroLamports
 
 MAX_TRANSACTION_BYTES = 1232  # IPv6 minimum MTU 1280 less headers: facts, execution.md 1.8
@@ -42,6 +42,13 @@ class Budget:
     def fee(self) -> Lamports:
         """What landing costs with one signature, whether it succeeds or not."""
         return SIGNATURE_FEE + self.limit.priority_fee(self.price)
+
+
+WIDEST = Budget(MAX_COMPUTE_UNITS, MicroLamports(0))
+"""The budget that a step is simulated with."""
+
+NO_BLOCKHASH = Hash.default()
+"""Stands in for a blockhash while a message is simulated; the node replaces it."""
 
 
 def assemble(payer: Pubkey, compiled: Compiled, budget: Budget, blockhash: Hash) -> MessageV0:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from solders.hash import Hash
 from solders.pubkey import Pubkey
 
 from keeper.chain.answers import Simulation
 from keeper.chain.errors import RpcError
 from keeper.execution.balances import Effects
-from keeper.execution.message import SIGNATURE_FEE, Budget, Compiled, assemble, resolve, unsigned
+from keeper.execution.message import NO_BLOCKHASH, SIGNATURE_FEE, WIDEST, Compiled, assemble, resolve, unsigned
 from keeper.execution.naming import ErrorNames
 from keeper.execution.outcome import Refusal, Stage
 from keeper.execution.policy import ExecutionPolicy
 from keeper.execution.ports import Node
 from keeper.protocols.compute_budget import MAX_COMPUTE_UNITS
-from keeper.units import BPS, ComputeUnits, Lamports, MicroLamports, Slot
+from keeper.units import BPS, ComputeUnits, Lamports, Slot
 
 LAST_LOGS = 8
 
@@ -38,7 +37,7 @@ async def rehearse(node: Node, wallet: Pubkey, compiled: Compiled, slot: Slot, n
     Raises ``Refusal`` of stage SIMULATION with the program's error by name and its last logs. The accounts before are read
     beside the simulation: lamports that strangers send in that moment are the only thing that could blur the comparison.
     """
-    message = assemble(wallet, compiled, Budget(MAX_COMPUTE_UNITS, MicroLamports(0)), Hash.default())
+    message = assemble(wallet, compiled, WIDEST, NO_BLOCKHASH)
     writable = resolve(message, compiled.tables).writable
     raw = unsigned(message)
     try:
@@ -74,7 +73,7 @@ def _failed(simulated: Simulation, raw: bytes, names: ErrorNames) -> Refusal:
     tail = "\n".join(simulated.logs[-LAST_LOGS:])
     return Refusal(
         Stage.SIMULATION,
-        "runtime_error" if isinstance(error, str) else "program_error",
+        "program_error" if isinstance(error, dict) and "InstructionError" in error else "runtime_error",
         f"{name}\n{tail}" if tail else name,
         error=name,
         slot=simulated.slot.value,

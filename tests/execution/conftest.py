@@ -1,0 +1,48 @@
+"""Fixtures of execution's tests."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from keeper.journal.journal import Journal
+from keeper.journal.records import Leadership
+from tests.execution.world import World, make_world
+
+
+@pytest.fixture
+def world() -> World:
+    return make_world()
+
+
+def _wall() -> float:
+    return 1_790_000_000.0
+
+
+@pytest.fixture(scope="session")
+def empty_journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A journal with nothing in it, made once: creating the schema takes longer than most of these tests."""
+    path = tmp_path_factory.mktemp("journal") / "empty.db"
+
+    async def create() -> None:
+        await (await Journal.open(f"sqlite:///{path}", wall=_wall)).close()
+
+    asyncio.run(create())
+    return path
+
+
+@pytest.fixture
+async def journal(empty_journal: Path, tmp_path: Path) -> AsyncIterator[Journal]:
+    path = tmp_path / "journal.db"
+    shutil.copy(empty_journal, path)
+    async with await Journal.open(f"sqlite:///{path}", wall=_wall) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def leadership(journal: Journal) -> Leadership:
+    return await journal.acquire("test", 1e9)
