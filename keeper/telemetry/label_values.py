@@ -10,7 +10,8 @@ import re
 from urllib.parse import urlsplit
 
 OTHER = "other"
-_CODE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")
+# A code (edge_below_minimum), a class name, a host with its port, or a program error such as "stake-pool: Overflow (39)"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:() -]{0,95}")
 
 
 class BoundedValues:
@@ -26,7 +27,7 @@ class BoundedValues:
         """The label value to use for ``value``."""
         if value in self._known:
             return value
-        if not _CODE.match(value) or len(self._known) >= self._limit:
+        if not _NAME.fullmatch(value) or len(self._known) >= self._limit:
             return OTHER
         self._known.add(value)
         return value

@@ -193,14 +193,14 @@ class Metrics:
 
     # ---- money -------------------------------------------------------------------------------------------------------
 
-    def nav(self, nav: Lamports, *, opening: Lamports, holding: Lamports) -> None:
-        """Net asset value now and at the opening, and what the opening assets would be worth untouched."""
+    def nav(self, nav: Lamports, *, holding: Lamports) -> None:
+        """Net asset value now, and what the opening assets (and later deposits) would be worth untouched."""
         self._holdings.nav.set(nav.value)
-        self._holdings.pnl.set((nav - opening).value)
+        self._holdings.pnl.set((nav - holding).value)
         self._holdings.holding.set(holding.value)
 
     def ledger_drift(self, drift: Lamports) -> None:
-        """Chain less ledger. Anything but 0 means that money moved which nobody booked."""
+        """Units by which chain and ledger differ, all accounts added up. Anything but 0: money moved which nobody booked."""
         self._holdings.drift.set(drift.value)
 
     # ---- what we depend on -------------------------------------------------------------------------------------------

@@ -128,7 +128,8 @@ class Holdings:
         self.wallet_tokens = new.gauge("keeper_wallet_token_units", "Base units of a token in the wallet", "token")
         self.nav = new.gauge("keeper_nav_lamports", "Net asset value: wallet and queue, tokens at redemption value")
         self.pnl = new.gauge(
-            "keeper_pnl_lamports", "Net asset value less the net asset value at the opening of the ledger"
+            "keeper_pnl_lamports",
+            "Net asset value less what the opening assets would be worth untouched, after all costs",
         )
         self.holding = new.gauge(
             "keeper_holding_lamports", "What the opening assets would be worth now, had nothing been traded"
