@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from solders.hash import Hash
+from solders.hash import Hash, ParseHashError
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
@@ -89,7 +89,7 @@ def pubkey(value: object, path: str) -> Pubkey:
 def blockhash(value: object, path: str) -> Hash:
     try:
         return Hash.from_string(text(value, path))
-    except ValueError as error:
+    except (ValueError, ParseHashError) as error:  # solders: this one alone is no ValueError
         raise Malformed(path, "a base58 hash", value) from error
 
 

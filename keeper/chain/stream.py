@@ -100,6 +100,8 @@ class ChainStream:
         backoff: Backoff | None = None,
         connect: Callable[[str], SolanaWsClient] = _connect,
     ) -> None:
+        if not ws_url.startswith(("ws://", "wss://")):
+            raise ValueError(f"a websocket URL starts with ws:// or wss://, got {ws_url.partition(':')[0]!r}")
         self._url = ws_url
         self._wanted = frozenset(accounts)
         self._changed = asyncio.Event()

@@ -47,9 +47,7 @@ class JsonRpc:
         transport: httpx2.AsyncBaseTransport | None,
         observer: Callable[[RpcCall], None] | None,
     ) -> None:
-        parsed = httpx2.URL(url)
-        if parsed.scheme not in ("http", "https") or not parsed.host:
-            raise ValueError(f"{url!r} is not an RPC endpoint; write http://host:port or https://host/path")
+        parsed = http_url(url, "an RPC endpoint (http://host:port or https://host/path)")
         self.label = parsed.netloc.decode("ascii").rpartition("@")[2]
         self._url = parsed
         self._observer = observer
@@ -86,7 +84,7 @@ class JsonRpc:
             raise RpcUnreachable(
                 f"no answer in time ({type(error).__name__})", method=method, endpoint=self.label
             ) from error
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
             # httpx errors may have an empty text; the class name never is
             raise RpcUnreachable(f"{type(error).__name__}: {error}", method=method, endpoint=self.label) from error
         return self._read(response, method, request_id)
@@ -131,6 +129,17 @@ class JsonRpc:
 
     def _bad(self, method: str, message: str) -> RpcBadResponse:
         return RpcBadResponse(message, method=method, endpoint=self.label)
+
+
+def http_url(text: str, wanted: str) -> httpx2.URL:
+    """``text`` as an HTTP URL. Raises ``ValueError`` that shows scheme and host alone: the rest may be a secret."""
+    try:
+        parsed = httpx2.URL(text)
+    except httpx2.InvalidURL:
+        raise ValueError(f"the configured URL cannot be read; it should be {wanted}") from None
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise ValueError(f"a URL with scheme {parsed.scheme!r} and host {parsed.host!r} is not {wanted}")
+    return parsed
 
 
 def retry_after(value: str | None) -> float | None:

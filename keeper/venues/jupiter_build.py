@@ -17,6 +17,7 @@ from aiolimiter import AsyncLimiter
 from solders.pubkey import Pubkey
 
 from keeper.chain.clock import Clock, SystemClock
+from keeper.chain.transport import http_url
 from keeper.units import Bps, Mint, TokenAmount
 from keeper.venues.door import (
     NoRoute,
@@ -89,9 +90,7 @@ class JupiterBuild:
         clock: Clock | None = None,
         name: str = "jupiter",
     ) -> None:
-        url = httpx2.URL(base_url.rstrip("/") + "/swap/v2/build")
-        if url.scheme not in ("http", "https") or not url.host:
-            raise ValueError(f"{base_url!r} is not the base URL of a Jupiter API; write https://api.jup.ag")
+        url = http_url(base_url.rstrip("/") + "/swap/v2/build", "the base URL of a Jupiter API (https://api.jup.ag)")
         self._name = name
         self._url = url
         self._owner = owner
@@ -192,7 +191,7 @@ class JupiterBuild:
             await self._limiter.acquire()
         try:
             response = await self._http.get(self._url, params=params)
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
             raise VenueUnavailable(self._name, f"{type(error).__name__} at {self._url.host}: {error}") from error
         return self._read(response)
 

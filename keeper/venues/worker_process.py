@@ -16,6 +16,7 @@ import structlog
 from keeper.chain.clock import Clock, SystemClock
 
 _MAX_LINE = 8 * 2**20  # bytes; an answer with a route and a transaction has some 20 KB
+_LOG_CHUNK = 65_536  # bytes
 _SECONDS_TO_LEAVE = 2.0
 _INHERITED = (
     "PATH",
@@ -162,9 +163,15 @@ class WorkerProcess:
         self._fail_pending(reason)
 
     async def _read_log(self, stream: asyncio.StreamReader) -> None:
-        while chunk := await stream.read(4096):
-            for line in chunk.decode("utf-8", errors="replace").splitlines():
-                self._on_log(line)
+        rest = b""
+        while chunk := await stream.read(_LOG_CHUNK):
+            *lines, rest = (rest + chunk).split(b"\n")
+            if len(rest) > _LOG_CHUNK:  # no line is worth more memory
+                lines, rest = [*lines, rest], b""
+            for line in lines:
+                self._on_log(line.decode("utf-8", errors="replace"))
+        if rest:
+            self._on_log(rest.decode("utf-8", errors="replace"))
 
     async def _end(self, process: Process, reason: str) -> None:
         async with self._starting:

@@ -305,6 +305,11 @@ async def test_cancelling_ends_it_at_once(node: WsNode) -> None:
     await node.until(lambda: all(socket.closed for socket in node.sockets))
 
 
+def test_an_url_that_is_no_websocket_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match="starts with ws://"):
+        ChainStream("http://node.test/KEY", [A], on_event=lambda _: None)
+
+
 def test_waits_grow_to_a_bound_and_are_seeded() -> None:
     backoff = Backoff(first=0.5, longest=30.0)
     waits = [backoff.wait(failures, Random(failures)) for failures in range(2000)]

@@ -105,8 +105,13 @@ async def test_a_value_that_no_column_takes_is_refused(
     assert await journal.writable()
 
 
-async def test_concurrent_use_of_one_journal(journal: Journal, held: Leadership, records: Records) -> None:
-    """Forty tasks write and read at once; eight of them race for each intent, and one wins."""
+async def test_concurrent_use_of_one_journal(sqlite_url: str, clock: Clock, records: Records) -> None:
+    """Forty tasks write and read at once; eight of them race for each intent, and one wins.
+
+    Without patience: the tasks of one journal wait for each other, they do not meet at the database's lock.
+    """
+    journal = await Journal.open(sqlite_url, wall=clock, patience=0.0)
+    held = await journal.acquire("keeper-0", 15.0)
 
     async def race(number: int) -> int:
         await journal.record_intent(held, records.intent(f"i{number}", held))
@@ -128,10 +133,11 @@ async def test_concurrent_use_of_one_journal(journal: Journal, held: Leadership,
     assert await asyncio.gather(*(race(number) for number in range(5))) == [1] * 5
     assert await journal.balances() == {("wallet", "lamports"): -25_000}
     assert (await journal.totals()).landed == 5
+    await journal.close()
 
 
-async def test_a_cancelled_write_is_whole_or_absent(journal: Journal, held: Leadership, records: Records) -> None:
-    """Callers are cancelled at every stage of their write; the journal keeps working and nothing is torn."""
+async def test_a_cancelled_write_is_finished_nevertheless(journal: Journal, held: Leadership, records: Records) -> None:
+    """Callers are cancelled at every stage of their write; nothing is torn, and only what never began is missing."""
     await journal.record_intent(held, records.intent("i1", held))
     await journal.record_attempt(held, records.attempt("i1", "s1"))
     for stage in range(12):
@@ -142,6 +148,7 @@ async def test_a_cancelled_write_is_whole_or_absent(journal: Journal, held: Lead
         with pytest.raises(asyncio.CancelledError):
             await booking
     await journal.book(held, [records.entry("last", "external", 1)])
+    assert len(await journal.entries()) == 12  # eleven that had begun, and the last
     booked = {entry.account: entry.delta for entry in await journal.entries()}
     assert {account: delta for (account, _), delta in (await journal.balances()).items()} == booked
     assert booked["wallet"] == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -191,10 +192,14 @@ class LoopbackServer:
     requests: list[tuple[str, dict[str, str], dict[str, str]]] = field(default_factory=list)
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[LoopbackServer]:
-    """An HTTP server on loopback whose ``answer`` the test sets."""
+@pytest.fixture(scope="session")
+def make_server() -> Callable[[], AbstractAsyncContextManager[LoopbackServer]]:
+    """Starts an HTTP server on loopback whose ``answer`` the test sets."""
+    return loopback
 
+
+@asynccontextmanager
+async def loopback() -> AsyncIterator[LoopbackServer]:
     async def unset(_: web.Request) -> web.StreamResponse:
         return web.Response(status=500, text="no answer set")
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import signal
+import sys
+import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.pubkey import Pubkey
@@ -35,9 +41,13 @@ from keeper.venues.jupiter_sdk import DEFAULT_PYTHON
 if TYPE_CHECKING:
     from tests.venues.conftest import Jupiter, LoopbackServer
 
-pytestmark = pytest.mark.skipif(
-    not Path(DEFAULT_PYTHON).exists(), reason="the SDK's environment is not built (uv sync --only-group jupiter-sdk)"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not Path(DEFAULT_PYTHON).exists(),
+        reason="the SDK's environment is not built (uv sync --only-group jupiter-sdk)",
+    ),
+    pytest.mark.asyncio(loop_scope="module"),  # one worker for the module: it takes half a second to start
+]
 SLIPPAGE = Bps(20)
 TABLE = Pubkey.from_bytes(bytes([9] * 32))
 
@@ -54,8 +64,6 @@ class Chain:
         body = json.loads(request.content)
         value: list[Any] = []
         for _ in body["params"][0]:
-            import base64
-
             head = (1).to_bytes(4, "little") + b"\xff" * 8 + bytes(8) + bytes(1) + bytes(1) + bytes(32) + bytes(2)
             data = base64.b64encode(head + b"".join(bytes(key) for key in self.addresses)).decode()
             account = {"lamports": 1, "owner": str(self.owner), "data": [data, "base64"], "executable": False}
@@ -64,18 +72,46 @@ class Chain:
         return httpx2.Response(self.status, json={"jsonrpc": "2.0", "id": body["id"], "result": result})
 
 
-@pytest.fixture
-def chain() -> Chain:
-    return Chain()
+@dataclass(frozen=True)
+class World:
+    """What the module's tests share."""
+
+    server: LoopbackServer
+    chain: Chain
+    rpc: RpcClient
+    dex: JupiterSdk
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(
+    make_server: Callable[[], AbstractAsyncContextManager[LoopbackServer]], make_jupiter: type[Jupiter]
+) -> AsyncIterator[World]:
+    chain = Chain()
+    async with (
+        make_server() as server,
+        RpcClient("http://node.test", transport=httpx2.MockTransport(chain), retry=ONCE) as rpc,
+    ):
+        owner = make_jupiter().owner
+        url = f"{server.url}/swap/v1"
+        async with JupiterSdk(url, owner, rpc, api_key="k-2", timeout=20.0, on_log=lambda _: None) as dex:
+            yield World(server, chain, rpc, dex)
 
 
 @pytest.fixture
-async def dex(server: LoopbackServer, jupiter: Jupiter, chain: Chain) -> AsyncIterator[JupiterSdk]:
-    rpc = RpcClient("http://node.test", transport=httpx2.MockTransport(chain), retry=ONCE)
-    made = JupiterSdk(f"{server.url}/swap/v1", jupiter.owner, rpc, api_key="k-2", timeout=20.0, on_log=lambda _: None)
-    yield made
-    await made.aclose()
-    await rpc.aclose()
+def server(world: World) -> LoopbackServer:
+    world.server.requests.clear()
+    return world.server
+
+
+@pytest.fixture
+def dex(world: World) -> JupiterSdk:
+    return world.dex
+
+
+@pytest.fixture
+def chain(world: World) -> Chain:
+    world.chain.addresses, world.chain.owner, world.chain.status = [], LOOKUP_TABLE_PROGRAM, 200
+    return world.chain
 
 
 def serve(server: LoopbackServer, quote: Any, swap: Any = None) -> None:
@@ -120,7 +156,6 @@ async def test_requests_run_side_by_side(dex: JupiterSdk, server: LoopbackServer
     server.answer = answer
     quotes = await asyncio.gather(*(dex.quote(jupiter.sell, SOL, slippage=SLIPPAGE) for _ in range(4)))
     assert len(quotes) == 4
-    assert dex.worker.starts == 1
 
 
 def text(status: int, body: str, **headers: str) -> Callable[[], web.Response]:
@@ -159,16 +194,14 @@ async def test_what_the_sdk_garbles_gets_its_name_back(
         assert caught.value.reset == 0.0
 
 
-async def test_an_unreachable_api_is_unavailable(jupiter: Jupiter, chain: Chain) -> None:
-    rpc = RpcClient("http://node.test", transport=httpx2.MockTransport(chain), retry=ONCE)
-    async with rpc, JupiterSdk("http://127.0.0.1:1/swap/v1", jupiter.owner, rpc, on_log=lambda _: None) as dex:
+async def test_an_unreachable_api_is_unavailable(jupiter: Jupiter, world: World) -> None:
+    async with JupiterSdk("http://127.0.0.1:1/swap/v1", jupiter.owner, world.rpc, on_log=lambda _: None) as dex:
         with pytest.raises(VenueUnavailable, match="ConnectError"):
             await dex.quote(jupiter.sell, SOL, slippage=SLIPPAGE)
 
 
-async def test_a_missing_environment_is_unavailable(jupiter: Jupiter, chain: Chain, tmp_path: Path) -> None:
-    rpc = RpcClient("http://node.test", transport=httpx2.MockTransport(chain), retry=ONCE)
-    async with rpc, JupiterSdk("http://x.test", jupiter.owner, rpc, python=tmp_path / "python") as dex:
+async def test_a_missing_environment_is_unavailable(jupiter: Jupiter, world: World, tmp_path: Path) -> None:
+    async with JupiterSdk("http://x.test", jupiter.owner, world.rpc, python=tmp_path / "python") as dex:
         with pytest.raises(VenueUnavailable, match="cannot start"):
             await dex.quote(jupiter.sell, SOL, slippage=SLIPPAGE)
 
@@ -232,11 +265,11 @@ async def test_lookup_tables_are_read_from_the_chain(
 @pytest.mark.parametrize(
     ("bend", "expected"),
     [
-        (lambda j: {"swapTransaction": "%%%"}, QuoteMalformed),
-        (lambda j: {"swapTransaction": "AAAA"}, QuoteMalformed),
-        (lambda j: {"swapTransaction": 5}, QuoteMalformed),
-        (lambda j: {"error": "simulation failed"}, NoRoute),
-        (lambda j: {}, QuoteMalformed),
+        (lambda _: {"swapTransaction": "%%%"}, QuoteMalformed),
+        (lambda _: {"swapTransaction": "AAAA"}, QuoteMalformed),
+        (lambda _: {"swapTransaction": 5}, QuoteMalformed),
+        (lambda _: {"error": "simulation failed"}, NoRoute),
+        (lambda _: {}, QuoteMalformed),
         (lambda j: {"swapTransaction": j.transaction(payer=j.stranger)}, QuoteAbsurd),
         (lambda j: {"swapTransaction": j.transaction(j.close())}, QuoteAbsurd),
         (lambda j: {"swapTransaction": j.transaction(j.swap(), j.swap(slippage=1))}, QuoteAbsurd),
@@ -266,11 +299,58 @@ async def test_a_price_that_moved_past_the_minimum_is_told(
         await dex.swap(quote, jupiter.owner)
 
 
-async def test_the_worker_closes_on_request(dex: JupiterSdk, server: LoopbackServer, jupiter: Jupiter) -> None:
+async def test_the_worker_closes_on_request_and_starts_again_when_asked(
+    dex: JupiterSdk, server: LoopbackServer, jupiter: Jupiter
+) -> None:
     serve(server, jupiter.quote())
     await dex.quote(TokenAmount(SSOL, jupiter.sell.units), SOL, slippage=SLIPPAGE)
     pid = dex.worker.pid
     assert pid is not None
     await dex.aclose()
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
+    assert not runs(pid)
+    await dex.quote(TokenAmount(SSOL, jupiter.sell.units), SOL, slippage=SLIPPAGE)
+    assert dex.worker.pid not in (None, pid)
+
+
+async def test_the_worker_ends_with_its_parent(tmp_path: Path) -> None:
+    """A killed parent closes nothing in order: the closed pipe alone must end the worker."""
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import asyncio\n"
+        "from solders.pubkey import Pubkey\n"
+        "from keeper.chain import RpcClient\n"
+        "from keeper.units import SOL, SSOL, Bps, TokenAmount\n"
+        "from keeper.venues import JupiterSdk, VenueUnavailable\n"
+        "async def main():\n"
+        "    rpc = RpcClient('http://127.0.0.1:1')\n"
+        "    dex = JupiterSdk('http://127.0.0.1:1', Pubkey.default(), rpc, on_log=lambda _: None)\n"
+        "    try:\n"
+        "        await dex.quote(TokenAmount(SSOL, 5), SOL, slippage=Bps(1))\n"
+        "    except VenueUnavailable:\n"
+        "        print(dex.worker.pid, flush=True)\n"
+        "    await asyncio.sleep(3600)\n"
+        "asyncio.run(main())\n"
+    )
+    parent = await asyncio.create_subprocess_exec(sys.executable, str(script), stdout=asyncio.subprocess.PIPE)
+    assert parent.stdout is not None
+    worker = int(await parent.stdout.readline())
+    assert runs(worker)
+    parent.kill()
+    await parent.wait()
+    assert await asyncio.to_thread(ended, worker)
+
+
+def runs(pid: int) -> bool:
+    """Whether the process exists and is no zombie (its parent is gone; who reaps it is the machine's matter)."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def ended(pid: int) -> bool:
+    for _ in range(500):
+        if not runs(pid):
+            return True
+        time.sleep(0.02)
+    return False

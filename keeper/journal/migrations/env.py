@@ -8,9 +8,6 @@ from alembic import context
 
 from keeper.journal.schema import VERSION_TABLE
 
-# transactional_ddl: SQLite rolls back DDL too, once the driver leaves BEGIN to us; Alembic assumes that it does not.
-context.configure(
-    connection=context.config.attributes["connection"], version_table=VERSION_TABLE, transactional_ddl=True
-)
+context.configure(connection=context.config.attributes["connection"], version_table=VERSION_TABLE)
 with context.begin_transaction():
     context.run_migrations()
