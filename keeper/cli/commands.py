@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     from keeper.chain.errors import RpcError, WrongCluster
     from keeper.chain.signer import SignerError
     from keeper.config import ConfigError, load_config
-    from keeper.engine.assembly import StartupError
+    from keeper.engine.assembly import StartupError, api_keys
     from keeper.engine.daemon import Daemon, StoppedEarly
     from keeper.engine.supervision import TaskFault
     from keeper.journal.records import JournalError
@@ -51,7 +51,13 @@ def run(options: argparse.Namespace) -> int:
     except ConfigError as error:
         _complain(str(error))
         return UNUSABLE
-    configure_logs(loaded.settings.telemetry.log_format, level=loaded.settings.telemetry.log_level)
+    try:
+        secrets = api_keys(loaded.settings.venues)
+    except StartupError as error:
+        _complain(f"keeper cannot go on: {error}")
+        return UNUSABLE
+    telemetry = loaded.settings.telemetry
+    configure_logs(telemetry.log_format, level=telemetry.log_level, secrets=secrets)
 
     async def work() -> None:
         await Daemon(loaded).run()

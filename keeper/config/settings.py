@@ -83,9 +83,11 @@ class Cluster(Table):
 
 
 class Wallet(Table):
-    """The hot wallet. ``gas_reserve`` is never spent by a plan."""
+    """The hot wallet. ``gas_reserve`` is never spent by a plan. ``allow_group_read`` admits a keypair file of mode 0440 or 0640:
+    a Kubernetes secret volume under fsGroup cannot be any tighter."""
 
     keypair: Path
+    allow_group_read: bool = False
     gas_reserve: Sol = Lamports(100_000_000)
 
 
@@ -150,7 +152,7 @@ class Engine(Table):
     """The loop and its limits. A tick comes with news from the websocket, at most every ``min_interval`` seconds, and at least
     every ``max_interval``. A View is stale beyond ``max_view_age_slots``, or when the node stands still for ``frozen_after``, or
     when the redemption rate rose by more than ``max_rate_step`` in one epoch or lies more than ``max_rate_fall`` below its
-    highest. ``discount_rate`` per year values what waits."""
+    highest. ``discount_rate`` per year values what waits. An unreachable node is waited for ``startup_patience`` at the start."""
 
     min_interval: Annotated[float, Field(ge=0, le=60)] = 0.5
     max_interval: Annotated[float, Field(gt=0, le=600)] = 10.0
@@ -160,6 +162,7 @@ class Engine(Table):
     max_rate_fall: Share = Bps(1)
     discount_rate: Share = Bps(800)
     max_plan_capital: Sol = Lamports(500 * 10**9)
+    startup_patience: Span = Duration(60)
     shutdown_timeout: Span = Duration(90)
 
 

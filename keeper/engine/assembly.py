@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +21,10 @@ from keeper.chain.signer import KeypairFile, KeypairSigner
 from keeper.chain.transport import RpcCall
 from keeper.config.loading import Loaded
 from keeper.config.settings import LrtAccess, Settings
+from keeper.config.settings import Venues as VenuesTable
 from keeper.engine.watching import ExecutionWatch
 from keeper.execution.executor import Executor
+from keeper.execution.observer import Observer as ExecutionObserver
 from keeper.execution.policy import ExecutionPolicy
 from keeper.journal.journal import Journal
 from keeper.observe.discovery import LrtSource, discover
@@ -51,6 +53,7 @@ class Edges:
     clock: Clock = field(default_factory=SystemClock)
     rpc_transport: httpx2.AsyncBaseTransport | None = None
     venue_transport: httpx2.AsyncBaseTransport | None = None
+    watch: ExecutionObserver | None = None  # in the place of telemetry's
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ async def assemble(loaded: Loaded, edges: Edges, metrics: Metrics, health: Healt
     ``RpcError``, ``JournalError``.
     """
     settings, clock = loaded.settings, edges.clock
-    signer = KeypairFile.load(settings.wallet.keypair, allow_group_read=True)
+    signer = KeypairFile.load(settings.wallet.keypair, allow_group_read=settings.wallet.allow_group_read)
     endpoints = _endpoints(settings, edges, metrics)
     closing.push_async_callback(endpoints.aclose)
     lrt = lrt_source(settings.market.lrt) if settings.market.lrt is not None else None
@@ -107,7 +110,7 @@ async def assemble(loaded: Loaded, edges: Edges, metrics: Metrics, health: Healt
         market,
         _policy(settings),
         clock,
-        ExecutionWatch(metrics, health, clock.now),
+        edges.watch or ExecutionWatch(metrics, health, clock.now),
         prices=priority,
     )
     observer = Observer(
@@ -118,7 +121,7 @@ async def assemble(loaded: Loaded, edges: Edges, metrics: Metrics, health: Healt
         _observing(settings),
         priority=priority,
         clock=clock,
-        on_quote_error=_count_quote_error(metrics),
+        on_quote=_count_quote(metrics),
     )
     return Parts(settings, clock, endpoints, journal, signer, market, observer, executor, metrics, health)
 
@@ -200,6 +203,13 @@ def _venues(settings: Settings, edges: Edges, owner: Pubkey, rpc: RpcClient) -> 
     return found
 
 
+def api_keys(venues: VenuesTable) -> list[str]:
+    """The secrets in the configured files, so that logs can be kept free of them. Raises ``StartupError``."""
+    tables = {"venues.jupiter": venues.jupiter, "venues.jupiter_sdk": venues.jupiter_sdk}
+    found = [_key(table.api_key_file, f"{name}.api_key_file") for name, table in tables.items() if table is not None]
+    return [key for key in found if key]
+
+
 def _key(path: Path | None, key: str) -> str | None:
     return _text(path, key).strip() if path is not None else None
 
@@ -222,11 +232,16 @@ def _observing(settings: Settings) -> ObserverConfig:
     return ObserverConfig(settings.wallet.gas_reserve, settings.venues.slippage, rules)
 
 
-def _count_quote_error(metrics: Metrics) -> Any:
-    def count(venue: str, error: Exception) -> None:
-        metrics.venue_call(venue, type(error).__name__ if isinstance(error, VenueError) else "unexpected")
+def _count_quote(metrics: Metrics) -> Callable[[str, Exception | None], None]:
+    """``ok`` counts the quotes that made it into a ladder, each venue's best of a size."""
+
+    def count(venue: str, error: Exception | None) -> None:
+        if error is None:
+            metrics.venue_call(venue, "ok")
+        else:
+            metrics.venue_call(venue, type(error).__name__ if isinstance(error, VenueError) else "unexpected")
 
     return count
 
 
-__all__ = ["DexVenue", "Edges", "Parts", "StartupError", "assemble", "lrt_source", "require_funds"]
+__all__ = ["DexVenue", "Edges", "Parts", "StartupError", "api_keys", "assemble", "lrt_source", "require_funds"]

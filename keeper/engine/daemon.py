@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 import structlog
 from prometheus_client import CollectorRegistry
 
+from keeper.chain.errors import RpcRateLimited, RpcUnreachable
 from keeper.chain.stream import AccountChanged, ChainEvent, ChainStream, SlotAdvanced, StreamConnected, StreamLost
 from keeper.config.loading import Loaded
-from keeper.engine.assembly import Edges, Parts, assemble
+from keeper.engine.assembly import Edges, Parts, StartupError, assemble
 from keeper.engine.decision_log import DecisionLog
 from keeper.engine.leadership import Lease
 from keeper.engine.startup import start
@@ -30,6 +31,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 TASKS = ("tick", "stream", "lease", "loop_lag")
 JOURNAL_PROBE_SECONDS = 10.0
+CONNECT_SECONDS = 2.0
 
 
 class Daemon:
@@ -44,6 +46,7 @@ class Daemon:
         self.health = Health(self._edges.clock.now)
         self._news = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._stream_lost = False
         self._tick: Tick | None = None
         self._parts: Parts | None = None
 
@@ -62,9 +65,15 @@ class Daemon:
             server = TelemetryServer(
                 self._settings.telemetry.host, self._settings.telemetry.port, self.metrics, self.health, self._status
             )
-            await server.start()
+            try:
+                await server.start()
+            except OSError as error:
+                where = f"{self._settings.telemetry.host}:{self._settings.telemetry.port}"
+                raise StartupError(
+                    f"telemetry cannot listen on {where}: {error}; change telemetry.port, or 0 for any free one"
+                ) from error
             closing.push_async_callback(server.stop)
-            self._parts = await assemble(self._loaded, self._edges, self.metrics, self.health, closing)
+            self._parts = await self._unless_stopped(self._connect(closing))
             lease = await self._lead(closing)
             decisions = DecisionLog(self._settings.telemetry.decision_log)
             closing.callback(decisions.close)
@@ -72,11 +81,39 @@ class Daemon:
             await self._work(self._tick, lease)
         log.info("stopped")
 
+    async def _connect(self, closing: AsyncExitStack) -> Parts:
+        """Assemble; a node that does not answer yet is asked again for a while, anything else stops the start at once."""
+        clock = self._edges.clock
+        deadline = clock.now() + self._settings.engine.startup_patience.value
+        while True:
+            attempt = AsyncExitStack()
+            try:
+                parts = await assemble(self._loaded, self._edges, self.metrics, self.health, attempt)
+            except (RpcUnreachable, RpcRateLimited) as error:
+                await attempt.aclose()
+                if clock.now() >= deadline:
+                    raise
+                log.warning("waiting_for_the_node", error=str(error))
+                await clock.sleep(CONNECT_SECONDS)
+            except BaseException:
+                await attempt.aclose()
+                raise
+            else:
+                await closing.enter_async_context(attempt)
+                return parts
+
     async def _lead(self, closing: AsyncExitStack) -> Lease:
         assembled = self._running
         self.health.leadership(Role.STANDBY)
         table = self._settings.journal
-        taking = Lease.take(assembled.journal, table.holder, float(table.lease.value), self._edges.clock)
+        clock = self._edges.clock
+        taking = Lease.take(
+            assembled.journal,
+            table.holder,
+            float(table.lease.value),
+            clock,
+            waiting=lambda: self.health.beat(clock.now()),
+        )
         lease = await self._unless_stopped(taking)
         closing.push_async_callback(lease.give_up)
         self.health.leadership(Role.LEADER)
@@ -86,21 +123,24 @@ class Daemon:
     async def _recover_and_start(self, lease: Lease, decisions: DecisionLog) -> Tick:
         """Recovery may wait for a blockhash to die, which is longer than a lease: it is kept meanwhile."""
         keeping = asyncio.create_task(lease.keep())
+        grace = float(self._settings.engine.shutdown_timeout.value)
         try:
-            return await start(self._loaded, self._running, lease, decisions)
+            return await self._unless_stopped(start(self._loaded, self._running, lease, decisions), grace)
         finally:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
 
-    async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await ``work``, but give up when asked to stop. Raises ``StoppedEarly``."""
+    async def _unless_stopped(self, work: Coroutine[Any, Any, T], grace: float = 0.0) -> T:
+        """Await ``work``, but give up ``grace`` seconds after being asked to stop. Raises ``StoppedEarly``."""
         working, stopping = asyncio.create_task(work), asyncio.create_task(self._stopping.wait())
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
+        if not working.done() and grace:
+            await asyncio.wait({working}, timeout=grace)
         if not working.done():
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
-            raise StoppedEarly("asked to stop before it began to lead")
+            raise StoppedEarly("asked to stop before it began to work")
         return working.result()
 
     async def _work(self, tick: Tick, lease: Lease) -> None:
@@ -122,6 +162,7 @@ class Daemon:
         for task in companions:
             task.cancel()
         results = await asyncio.gather(loop, *companions, return_exceptions=True)
+        await self._running.executor.drain(0.0)  # a flight that outlived the shutdown time; the journal keeps it
         for result in results:
             if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
                 if result is results[0]:
@@ -186,11 +227,14 @@ class Daemon:
                 self._news.set()
             case StreamConnected():
                 self.metrics.ws_connected(True)
+                if self._stream_lost:
+                    self.metrics.ws_reconnected()
+                self._stream_lost = False
                 self._news.set()
             case StreamLost(reason=reason):
                 log.warning("stream_lost", reason=reason)
                 self.metrics.ws_connected(False)
-                self.metrics.ws_reconnected()
+                self._stream_lost = True
 
     @property
     def _running(self) -> Parts:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import structlog
 
 from keeper.chain.clock import Clock
@@ -27,13 +29,26 @@ class Lease:
         return self._held
 
     @classmethod
-    async def take(cls, journal: Journal, holder: str, seconds: float, clock: Clock) -> Lease:
-        """Wait until the leadership is ours. Another replica's lease is waited out, not taken."""
+    async def take(
+        cls,
+        journal: Journal,
+        holder: str,
+        seconds: float,
+        clock: Clock,
+        *,
+        waiting: Callable[[], None] | None = None,
+    ) -> Lease:
+        """Wait until the leadership is ours. Another replica's lease is waited out, not taken.
+
+        ``waiting`` is called at every look: a standby that waits is alive.
+        """
         while True:
             try:
                 return cls(journal, await journal.acquire(holder, seconds), seconds, clock)
             except LeadershipHeld as held:
                 log.info("standby", reason=str(held))
+                if waiting is not None:
+                    waiting()
                 await clock.sleep(seconds / RENEWALS_PER_LEASE)
 
     async def keep(self) -> None:

@@ -101,6 +101,8 @@ class Tick:
         self._since_reconciled = config.reconcile_every
         self.risk = RiskState()
         self.memory = Memory()
+        metrics.trading(self.risk.trading.value)
+        metrics.trading(self.risk.trading.value)
 
     async def run(self) -> TickResult:
         """One tick. Raises what must end the daemon (``FencedOut``, ``JournalError``); a node's failure is a BLIND tick."""
@@ -132,13 +134,13 @@ class Tick:
         self.memory.view = view
         self.memory.valuation = value(view, self._opening, self._config.discount_rate)
         self._metrics.viewed(view)
-        opening = Lamports(self._opening.get("lamports", 0))
-        self._metrics.nav(self.memory.valuation.nav, opening=opening, holding=self.memory.valuation.holding)
+        self._metrics.nav(self.memory.valuation.nav, holding=self.memory.valuation.holding)
         self._health.view_fresh(view.fresh.ok, view.fresh.problem)
 
     async def _decide_and_act(self, view: View) -> bool:
         for configured in self._strategies:
             decision = self._decide(configured, view)
+            self.memory.denials.pop(configured.name, None)
             if isinstance(decision, Hold):
                 continue
             approved = self._review(configured.name, decision, view)
@@ -173,13 +175,19 @@ class Tick:
         if isinstance(verdict, Denied):
             log.info("denied", strategy=strategy, reason=verdict.reason, **dict(verdict.numbers))
             self.memory.denials[strategy] = verdict.reason
+            self._metrics.denied(strategy, verdict.reason)
+            self._metrics.denied(strategy, verdict.reason)
             return None
         return verdict
 
     def halt(self, cause: str) -> None:
         """Stop trading until the process is started again by a person who looked."""
+        if self.risk.trading is TradingState.HALTED:
+            return  # the first cause is the one to look at
         log.error("halted", cause=cause)
         self.risk = replace(self.risk, trading=TradingState.HALTED, cause=cause)
+        self._metrics.trading(self.risk.trading.value)
+        self._metrics.trading(self.risk.trading.value)
 
     async def _check_books(self, *, traded: bool) -> None:
         self._since_reconciled += 1
@@ -188,6 +196,6 @@ class Tick:
         self._since_reconciled = 0
         state = await self._books.check(self._leadership())
         self.memory.drift = self._books.drift
-        self._metrics.ledger_drift(Lamports(sum(item.on_chain - item.booked for item in self._books.drift)))
+        self._metrics.ledger_drift(Lamports(sum(abs(item.on_chain - item.booked) for item in self._books.drift)))
         if state is BooksState.BROKEN:
             self.halt("the ledger and the chain disagree")

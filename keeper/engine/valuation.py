@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from keeper.units import SOL, SSOL, STAKE_POOL_LST, Bps, Duration, Lamports, TokenAmount
+from keeper.units import SOL, SSOL, STAKE_POOL_LST, Bps, Duration, Lamports, Mint, TokenAmount
 from keeper.view import View
 
 
@@ -48,12 +48,18 @@ def value(view: View, opening: Mapping[str, int], discount_rate: Bps) -> Valuati
     for ticket in view.queue:
         left = max(ticket.ripe_at.elapsed(view.block_time), Duration(0))
         nav += _after_waiting(ticket.assets, left, discount_rate)
-    mints = {amount.mint.address: amount.mint for amount in view.wallet.tokens}
+    mints = {mint.address: mint for mint in _priced(view)}
     holding = Lamports(opening.get("lamports", 0))
     for asset, units in opening.items():
         if asset in mints:
             holding += value_token(view, TokenAmount(mints[asset], units), discount_rate)
     return Valuation(nav, holding)
+
+
+def _priced(view: View) -> tuple[Mint, ...]:
+    """Every token that has a value here, whether or not the wallet still has an account for it."""
+    glow = (view.glowsol.mint,) if view.glowsol is not None else ()
+    return (SOL, SSOL, STAKE_POOL_LST, *glow)
 
 
 def _after_waiting(assets: Lamports, wait: Duration, discount_rate: Bps) -> Lamports:

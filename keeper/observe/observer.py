@@ -23,7 +23,7 @@ from keeper.protocols.quotes import QuoteError
 from keeper.strategy import LadderNeed
 from keeper.units import Bps, Epoch, Lamports, Slot
 from keeper.venues.door import DexVenue
-from keeper.venues.ladder import depth_ladder
+from keeper.venues.ladder import LadderResult, depth_ladder
 from keeper.view import Fees, Freshness, GlowSol, Ladder, Rung, Source, StakePool, Ticket, View, Wallet
 
 SIGNATURE_FEE = Lamports(5_000)  # of one signature (facts, execution.md 1.8)
@@ -66,7 +66,7 @@ class Observer:
         *,
         priority: PriorityFee,
         clock: Clock,
-        on_quote_error: Callable[[str, Exception], None] | None = None,
+        on_quote: Callable[[str, Exception | None], None] | None = None,
     ) -> None:
         self._rpc = rpc
         self._venues = tuple(venues)
@@ -74,7 +74,7 @@ class Observer:
         self._config = config
         self._priority = priority
         self._clock = clock
-        self._on_quote_error = on_quote_error
+        self._on_quote = on_quote
         self._highest = Slot(0)
         self._read_slot = Slot(0)
         self._progress_at = clock.now()
@@ -156,13 +156,19 @@ class Observer:
             rungs = tuple(Rung(quote.sell, quote.receive, quote.min_receive, quote.venue) for quote in result.quotes)
             if rungs:
                 ladders.append(Ladder(need.sizes[0].mint, need.buy, rungs, slot))
-            for error in result.errors:
-                if self._on_quote_error is not None:
-                    self._on_quote_error(error.venue, error.error)
+            self._count(result)
             if not rungs and result.errors:
                 name = f"quotes {need.sizes[0].mint}/{need.buy}"
                 problems.append(Source(name, None, None, type(result.errors[0].error).__name__))
         return tuple(ladders), tuple(problems)
+
+    def _count(self, result: LadderResult) -> None:
+        if self._on_quote is None:
+            return
+        for quote in result.quotes:
+            self._on_quote(quote.venue, None)
+        for fault in result.errors:
+            self._on_quote(fault.venue, fault.error)
 
     async def _rent(self, epoch: Epoch, snapshot: AccountSnapshot) -> parts.Rents:
         if self._rents is not None and self._rents[0] == epoch:

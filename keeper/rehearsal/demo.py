@@ -23,6 +23,8 @@ from keeper.units import LAMPORTS_PER_SOL
 
 FUNDS = 500 * LAMPORTS_PER_SOL
 PLAIN_EVERY = 10.0
+START_LIMIT = 60.0
+STARTING = 30  # seconds that the market moves on while the keeper may still be starting
 
 
 class DemoFailed(Exception):
@@ -34,7 +36,7 @@ async def run_demo(folder: Path, *, seed: int, seconds: int, port: int) -> Repor
     place = Folder(folder)
     try:
         localnet, net = await start_localnet(
-            ["--demo-pace", "--rpc-port", "0", "--seed", str(seed), "--length", str(seconds * 10)],
+            ["--demo-pace", "--rpc-port", "0", "--seed", str(seed), "--length", str((seconds + STARTING) * 10)],
             folder / "localnet.log",
         )
     except ProcessFailed as error:
@@ -62,20 +64,26 @@ async def _play(place: Folder, net: Net, localnet: Child, *, seconds: int, port:
 
 
 async def _watch(place: Folder, daemon: Child, localnet: Child, seconds: int) -> None:
-    """Show what the daemon says of itself until the time is up. Raises ``ProcessFailed`` when one of the two dies."""
+    """Show what the daemon says of itself until it has worked for ``seconds``. Raises ``ProcessFailed`` when one of the two dies,
+    or when the daemon has not seen the market within ``START_LIMIT``."""
     url = f"http://127.0.0.1:{_configured_port(place)}"
     console = Console()
     console.print(f"metrics at {url}/metrics, status at {url}/status, files in {place.path}", highlight=False)
-    end = time.monotonic() + seconds
+    started, deadline = False, time.monotonic() + START_LIMIT
     async with httpx2.AsyncClient(timeout=2) as http:
         with Live(console=console, refresh_per_second=4, auto_refresh=False, transient=True) as live:
             show = _screen(live) if console.is_terminal else _plain(console)
-            while (left := end - time.monotonic()) > 0:
+            while (left := deadline - time.monotonic()) > 0:
                 for child in (daemon, localnet):
                     if not child.alive:
                         raise ProcessFailed(f"{child.name} ended with {child.process.returncode}: {child.last_words()}")
-                show(await _status(http, url), left)
+                status = await _status(http, url)
+                if not started and "view" in status:
+                    started, deadline = True, time.monotonic() + seconds  # the minute counts from the first view
+                show(status, left if started else float(seconds))
                 await asyncio.sleep(0.5)
+    if not started:
+        raise ProcessFailed(f"the keeper saw no market within {START_LIMIT:.0f} s: {daemon.last_words()}")
 
 
 def _screen(live: Live) -> Callable[[dict[str, Any], float], None]:

@@ -36,9 +36,9 @@ class ScenarioConfig:
     every: int = 6
     noise_bps: float = 3.0
     reversion: float = 0.08
-    shock_every: int = 24
+    shock_every: int = 36
     shock_bps: tuple[int, int] = (40, 110)
-    shock_half_life: int = 18
+    shock_half_life: int = 30
     depeg_at: float = 0.45
     depeg_for: float = 0.12
     depeg_bps: int = 300
