@@ -39,7 +39,7 @@ def overview() -> list[Panel]:
             "Wallet and queue, tokens at redemption value.",
             unit=SOL_UNIT,
             decimals=3,
-            width=3,
+            width=5,
             sparkline=True,
         ),
         number(
@@ -48,6 +48,7 @@ def overview() -> list[Panel]:
             "NAV less what the opening assets would be worth untouched: what the strategies added after all costs.",
             unit=SOL_UNIT,
             decimals=4,
+            width=4,
             thresholds=profit,
         ),
         number(
