@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     from keeper.engine.assembly import StartupError, api_keys
     from keeper.engine.daemon import Daemon, StoppedEarly
     from keeper.engine.supervision import TaskFault
-    from keeper.journal.records import JournalError
+    from keeper.journal.records import FencedOut, JournalError
     from keeper.observe.discovery import DiscoveryError
     from keeper.telemetry.logs import configure_logs
 
@@ -66,12 +66,12 @@ def run(options: argparse.Namespace) -> int:
         asyncio.run(work())
     except StoppedEarly:
         return OK
+    except (TaskFault, FencedOut) as error:
+        _complain(f"keeper stopped: {error}")
+        return FAILED
     except (SignerError, StartupError, DiscoveryError, WrongCluster, RpcError, JournalError, OSError) as error:
         _complain(f"keeper cannot go on: {type(error).__name__}: {error}")
         return UNUSABLE
-    except TaskFault as error:
-        _complain(f"keeper stopped: {error}")
-        return FAILED
     return OK
 
 
@@ -85,8 +85,12 @@ def localnet(options: argparse.Namespace) -> int:
         asyncio.run(serve(options, _say))
     except KeyboardInterrupt:
         return OK
-    except (AccountFileError, ValueError, OSError) as error:
+    except (AccountFileError, ValueError) as error:
         _complain(f"the localnet cannot start: {error}")
+        return UNUSABLE
+    except OSError as error:
+        where = f"{options.host}:{options.rpc_port}"
+        _complain(f"the localnet cannot start on {where}: {error}; choose another --rpc-port, or 0 for any free one")
         return UNUSABLE
     except LocalnetFailed as error:
         _complain(str(error))
@@ -99,6 +103,7 @@ def demo(options: argparse.Namespace) -> int:
     import tempfile
 
     from keeper.rehearsal.demo import DemoFailed, run_demo
+    from keeper.rehearsal.files import Folder
     from keeper.rehearsal.virtual import run_virtual
     from keeper.telemetry.logs import configure_logs
 
@@ -117,6 +122,11 @@ def demo(options: argparse.Namespace) -> int:
     try:
         if options.folder is not None:
             options.folder.mkdir(parents=True, exist_ok=True)
+            if Folder(options.folder).journal.exists():
+                _complain(
+                    f"{options.folder} holds the journal of an earlier demo, on another chain; give an empty folder"
+                )
+                return UNUSABLE
             return go(options.folder)
         with tempfile.TemporaryDirectory(prefix="glow-keeper-demo-") as folder:
             return go(Path(folder))

@@ -90,9 +90,14 @@ async def assemble(loaded: Loaded, edges: Edges, metrics: Metrics, health: Healt
     if lrt is None:
         log.warning("no_lrt_access", remedy="add [market.lrt] to trade against the redemption value")
     market = await discover(endpoints.primary, settings.cluster.genesis_hash, lrt, settings.market.lookup_tables)
-    await require_funds(endpoints.primary, signer.pubkey, settings.wallet.gas_reserve)
+    for witness in endpoints.others:
+        await witness.require_cluster(
+            settings.cluster.genesis_hash
+        )  # a stranger's heights must not prove anything dead
     journal = await Journal.open(settings.journal.url, wall=clock.wall)
     closing.push_async_callback(journal.close)
+    if not await journal.entries(1):
+        await require_funds(endpoints.primary, signer.pubkey, settings.wallet.gas_reserve)
     venues = _venues(settings, edges, signer.pubkey, endpoints.primary)
     for venue in venues.values():
         closing.push_async_callback(venue.aclose)
@@ -127,7 +132,10 @@ async def assemble(loaded: Loaded, edges: Edges, metrics: Metrics, health: Healt
 
 
 async def require_funds(rpc: RpcClient, owner: Pubkey, gas_reserve: Lamports) -> None:
-    """Raises ``StartupError`` for a wallet that cannot even hold its own reserve."""
+    """Raises ``StartupError`` for a wallet that cannot even hold its own reserve.
+
+    For a first start only: a keeper that has put its SOL to work must come up again to finish and to claim.
+    """
     balance = await rpc.balance(owner)
     if balance <= gas_reserve:
         raise StartupError(
@@ -158,6 +166,11 @@ def _text(path: Path, key: str) -> str:
 
 
 def _endpoints(settings: Settings, edges: Edges, metrics: Metrics) -> Endpoints:
+    if len(set(settings.cluster.rpc)) != len(settings.cluster.rpc):
+        raise StartupError(
+            "cluster.rpc names one URL twice: it would bear witness to itself; remove it or name another"
+        )
+
     def observe(call: RpcCall) -> None:
         metrics.rpc_call(call.method, call.endpoint, call.outcome, call.seconds)
 
@@ -181,7 +194,7 @@ def _venues(settings: Settings, edges: Edges, owner: Pubkey, rpc: RpcClient) -> 
             jupiter.base_url,
             owner,
             api_key=_key(jupiter.api_key_file, "venues.jupiter.api_key_file"),
-            rate=RateLimit(jupiter.requests_per_second, 1.0),
+            rate=RateLimit(jupiter.requests_per_minute),
             timeout=jupiter.timeout.value,
             transport=edges.venue_transport,
             clock=edges.clock,

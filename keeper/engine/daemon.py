@@ -19,8 +19,9 @@ from keeper.engine.decision_log import DecisionLog
 from keeper.engine.leadership import Lease
 from keeper.engine.startup import start
 from keeper.engine.status import status
-from keeper.engine.supervision import guard
+from keeper.engine.supervision import TaskFault, guard
 from keeper.engine.tick import Tick, TickResult
+from keeper.journal.records import FencedOut
 from keeper.telemetry.health import Health, Role
 from keeper.telemetry.loop_lag import LoopLag
 from keeper.telemetry.metrics import Metrics
@@ -55,6 +56,8 @@ class Daemon:
         if not self._stopping.is_set():
             log.info("stopping")
         self.health.stopping()
+        if self._parts is not None:
+            self._parts.executor.stop_signing()
         self._stopping.set()
         self._news.set()
 
@@ -158,7 +161,7 @@ class Daemon:
         loop = asyncio.create_task(self._loop(tick), name="tick")
         done, _ = await asyncio.wait({loop, *companions}, return_when=asyncio.FIRST_COMPLETED)
         if loop not in done:
-            await self._finish(loop)
+            await self._finish(loop, at_once=any(_fenced(task) for task in done))
         for task in companions:
             task.cancel()
         results = await asyncio.gather(loop, *companions, return_exceptions=True)
@@ -167,11 +170,19 @@ class Daemon:
             if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
                 if result is results[0]:
                     self.metrics.task_failed("tick")
+                if isinstance(result, Exception) and not isinstance(result, TaskFault | FencedOut):
+                    raise TaskFault("tick", f"{type(result).__name__}: {result}") from result
                 raise result
 
-    async def _finish(self, loop: asyncio.Task[None]) -> None:
-        """A companion died: let the tick end what it has in flight, within the shutdown time."""
+    async def _finish(self, loop: asyncio.Task[None], *, at_once: bool) -> None:
+        """A companion died: let the tick end what it has in flight, within the shutdown time.
+
+        ``at_once`` where somebody else leads by now: what is in flight is his to follow, and he has the same bytes.
+        """
         self.stop()
+        if at_once:
+            loop.cancel()
+            return
         await asyncio.wait({loop}, timeout=float(self._settings.engine.shutdown_timeout.value))
         loop.cancel()
 
@@ -249,6 +260,11 @@ class Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
+
+
+def _fenced(task: asyncio.Task[None]) -> bool:
+    error = None if task.cancelled() else task.exception()
+    return error is not None and isinstance(error.__cause__, FencedOut)
 
 
 class StoppedEarly(Exception):

@@ -17,6 +17,7 @@ def status(tick: Tick | None, parts: Parts | None) -> dict[str, Any]:
     body: dict[str, Any] = {
         "state": tick.risk.trading.value,
         "cause": tick.risk.cause,
+        "blind": memory.blind,
         "wallet": str(parts.owner),
         "ticks": memory.ticks,
         "landed": memory.landed,

@@ -14,7 +14,7 @@ from keeper.engine.books import Books, BooksState
 from keeper.engine.decision_log import DecisionLog
 from keeper.engine.valuation import Valuation, value
 from keeper.execution.executor import Executor
-from keeper.execution.outcome import Landed, Outcome
+from keeper.execution.outcome import Landed, Outcome, Refused
 from keeper.execution.reconcile import Drift
 from keeper.journal.records import Leadership
 from keeper.observe.observer import ObservationFailed
@@ -58,6 +58,7 @@ class Memory:
     """What the last tick knew, for the status page."""
 
     view: View | None = None
+    blind: str = ""
     decisions: dict[str, Decision] = field(default_factory=dict)
     denials: dict[str, str] = field(default_factory=dict)
     valuation: Valuation | None = None
@@ -79,7 +80,6 @@ class Tick:
         executor: Executor,
         books: Books,
         leadership: Callable[[], Leadership],
-        opening: dict[str, int],
         config: TickConfig,
         metrics: Metrics,
         health: Health,
@@ -92,7 +92,6 @@ class Tick:
         self._executor = executor
         self._books = books
         self._leadership = leadership
-        self._opening = opening
         self._config = config
         self._metrics = metrics
         self._health = health
@@ -101,7 +100,6 @@ class Tick:
         self._since_reconciled = config.reconcile_every
         self.risk = RiskState()
         self.memory = Memory()
-        metrics.trading(self.risk.trading.value)
         metrics.trading(self.risk.trading.value)
 
     async def run(self) -> TickResult:
@@ -116,23 +114,28 @@ class Tick:
         return result
 
     async def _run(self) -> TickResult:
+        self._since_reconciled += 1
+        if self._since_reconciled >= self._config.reconcile_every or self._books.in_doubt:
+            await self._check_books()  # before anything is decided: also at the start, on whatever a former life left
         try:
             view = await self._sight.view(self._needs)
         except ObservationFailed as error:
             log.warning("no_view", error=str(error))
             self._metrics.unseen()
             self._health.view_fresh(False, str(error))
+            self.memory.blind = str(error)
             return TickResult.BLIND
         self._saw(view)
         traded = await self._decide_and_act(view)
-        await self._check_books(traded=traded)
         if traded:
+            await self._check_books()
             return TickResult.TRADED
         return TickResult.HELD if view.fresh.ok else TickResult.STALE
 
     def _saw(self, view: View) -> None:
         self.memory.view = view
-        self.memory.valuation = value(view, self._opening, self._config.discount_rate)
+        self.memory.blind = ""
+        self.memory.valuation = value(view, self._books.opening, self._config.discount_rate)
         self._metrics.viewed(view)
         self._metrics.nav(self.memory.valuation.nav, holding=self.memory.valuation.holding)
         self._health.view_fresh(view.fresh.ok, view.fresh.problem)
@@ -150,7 +153,8 @@ class Tick:
             self.memory.outcomes = outcomes
             self.memory.landed += sum(isinstance(outcome, Landed) for outcome in outcomes)
             self._metrics.in_flight(self._executor.in_flight)
-            return True
+            if any(not isinstance(outcome, Refused) for outcome in outcomes):
+                return True  # something was sent: the next strategy decides on a fresh view
         return False
 
     def _decide(self, configured: Configured[Any], view: View) -> Decision:
@@ -167,7 +171,7 @@ class Tick:
 
     def _review(self, strategy: str, plan: Plan, view: View) -> Approved | None:
         try:
-            verdict = review(plan, view, self.risk, self._config.limits)
+            verdict = review(plan, view, self._state, self._config.limits)
         except Exception as error:
             log.exception("risk_raised", strategy=strategy)
             self.halt(f"risk review raised {type(error).__name__}")
@@ -176,9 +180,15 @@ class Tick:
             log.info("denied", strategy=strategy, reason=verdict.reason, **dict(verdict.numbers))
             self.memory.denials[strategy] = verdict.reason
             self._metrics.denied(strategy, verdict.reason)
-            self._metrics.denied(strategy, verdict.reason)
             return None
         return verdict
+
+    @property
+    def _state(self) -> RiskState:
+        """While money is missing nothing is entered: it may have left by a transaction that was taken for dead."""
+        if self.risk.trading is TradingState.ACTIVE and self._books.short:
+            return RiskState(TradingState.REDUCING, "the books are in doubt")
+        return self.risk
 
     def halt(self, cause: str) -> None:
         """Stop trading until the process is started again by a person who looked."""
@@ -187,12 +197,8 @@ class Tick:
         log.error("halted", cause=cause)
         self.risk = replace(self.risk, trading=TradingState.HALTED, cause=cause)
         self._metrics.trading(self.risk.trading.value)
-        self._metrics.trading(self.risk.trading.value)
 
-    async def _check_books(self, *, traded: bool) -> None:
-        self._since_reconciled += 1
-        if not traded and self._since_reconciled < self._config.reconcile_every and not self._books.in_doubt:
-            return
+    async def _check_books(self) -> None:
         self._since_reconciled = 0
         state = await self._books.check(self._leadership())
         self.memory.drift = self._books.drift

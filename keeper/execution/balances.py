@@ -20,7 +20,7 @@ from keeper.plan import Atomic, Intent, RequestUnstake, Unwrap
 from keeper.protocols.addresses import SPL_TOKEN, SYSTEM, TOKEN_2022
 from keeper.protocols.layout import LayoutError
 from keeper.protocols.market import LrtAddresses
-from keeper.protocols.token import TokenAccount, decode_token_account
+from keeper.protocols.token import TokenAccount, associated_token_addresses, decode_token_account
 from keeper.units import WSOL_ADDRESS, Lamports
 
 MAX_HOP_ACCOUNTS = 2  # a route of three pools passes through two tokens
@@ -61,8 +61,7 @@ def verify(effects: Effects, limits: Limits) -> Lamports:
     change = (
         _lamports(effects.after, limits.wallet) - _lamports(effects.before, limits.wallet) - effects.extra_fee.value
     )
-    tokens = _totals(held_after)
-    tokens.subtract(_totals(held_before))
+    tokens = _token_changes(held_before, held_after, limits.wallet)
     floors = Counter(net(limits.step))
     if any(opens_wrapped(intent) for intent in limits.step.intents):
         # Closing the wrapped-SOL account turns all of it into native SOL: what is missing there must have come back here.
@@ -127,10 +126,17 @@ def _held(accounts: Accounts, wallet: Pubkey) -> dict[Pubkey, TokenAccount]:
     return found
 
 
-def _totals(held: Mapping[Pubkey, TokenAccount]) -> Counter[str]:
+def _token_changes(
+    before: Mapping[Pubkey, TokenAccount], after: Mapping[Pubkey, TokenAccount], wallet: Pubkey
+) -> Counter[str]:
+    """Change by mint. What arrives counts in associated accounts alone: anywhere else it is out of the View's sight and out of
+    the books, and the account may be a stranger's to close."""
     total: Counter[str] = Counter()
-    for account in held.values():
-        total[str(account.mint)] += account.amount
+    for key in before.keys() | after.keys():
+        mint = (after.get(key) or before[key]).mint
+        change = (after[key].amount if key in after else 0) - (before[key].amount if key in before else 0)
+        if change < 0 or key in associated_token_addresses(wallet, mint):
+            total[str(mint)] += change
     return total
 
 

@@ -1,7 +1,7 @@
 """From a landed transaction to ledger entries: every balance of the wallet that it changed, to the lamport.
 
-The wallet's books are its system account and its token accounts. A token account's rent is booked in lamports beside its
-tokens, so opening one moves lamports from one line to another and the sum shows only what truly left. In a wrapped-SOL
+The wallet's books are its system account and its associated token accounts. A token account's rent is booked in lamports beside
+its tokens, so opening one moves lamports from one line to another and the sum shows only what truly left. In a wrapped-SOL
 account the lamports that back its tokens are booked as tokens alone: every lamport is counted once.
 """
 
@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from solders.pubkey import Pubkey
 
-from keeper.chain.answers import LandedTransaction
+from keeper.chain.answers import LandedTransaction, TokenBalance
 from keeper.execution.bounds import LAMPORTS
 from keeper.journal.records import LedgerEntry
+from keeper.protocols.token import associated_token_addresses
 from keeper.units import WSOL_ADDRESS
 
 
@@ -49,7 +50,7 @@ def book(transaction: LandedTransaction, owner: Pubkey, strategy: str) -> Bookin
         for balance in balances:
             if balance.owner is None:
                 raise IncompleteMetadata(f"{transaction.signature}: token balance of {balance.account} names no owner")
-            if balance.owner == owner:
+            if balance.owner == owner and balance.account in _associated(owner, balance):
                 own_tokens.add(balance.account)
                 changes[balance.account, balance.amount.mint.address] += sign * balance.amount.units
     for account in own_tokens:
@@ -69,6 +70,11 @@ def book(transaction: LandedTransaction, owner: Pubkey, strategy: str) -> Bookin
         for account, asset, kind, delta in lines
     )
     return Booking(entries, net(entries))
+
+
+def _associated(owner: Pubkey, balance: TokenBalance) -> tuple[Pubkey, ...]:
+    """Where the wallet's own account for that token is; a transaction's record does not always name the token program."""
+    return associated_token_addresses(owner, Pubkey.from_string(balance.amount.mint.address))
 
 
 def net(entries: Iterable[LedgerEntry]) -> dict[str, int]:

@@ -33,7 +33,7 @@ from keeper.journal.journal import Journal
 from keeper.journal.records import AttemptConflict, AttemptRecord, FencedOut, IntentRecord, JournalError, Leadership
 from keeper.plan import Atomic, Plan
 from keeper.protocols.market import Market
-from keeper.units import Lamports, MicroLamports
+from keeper.units import Lamports, MicroLamports, Slot
 from keeper.units.canonical import canonical, digest
 from keeper.venues.door import DexVenue
 from keeper.view import View
@@ -47,14 +47,14 @@ class PriceSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One step of a plan under way. ``sol_floor``: what the plan leaves this step to change native SOL by, at least."""
+    """One step of a plan under way. ``landed``: what the steps before it changed native SOL by."""
 
     leadership: Leadership
     strategy: str
     plan: Plan
     view: View
     index: int
-    sol_floor: Lamports
+    landed: Lamports
     started: float
 
     @property
@@ -79,6 +79,7 @@ class _Task:
 class _Prepared:
     """A step that compiled, simulated and passed the balance check: ready to be given its blockhash and signed."""
 
+    intent: IntentRecord
     compiled: Compiled
     budget: Budget
     recent: RecentBlockhash
@@ -119,6 +120,7 @@ class Executor:
         self._turn = asyncio.Lock()
         self._flying: set[asyncio.Task[Landed | Failed | Expired | Refused]] = set()
         self._recovered_epoch: int | None = None
+        self._landed_at = Slot(0)  # of our newest landing: a view from before it does not know what it changed
         self._draining = False
 
     @property
@@ -129,19 +131,19 @@ class Executor:
     async def execute(self, leadership: Leadership, strategy: str, plan: Plan, view: View) -> tuple[Outcome, ...]:
         """Land the steps of ``plan`` in order; stops after the first that is not ``Landed``.
 
-        ``view`` is the one that the plan was decided on. Whatever an earlier process left in flight is brought to its end first.
+        ``view`` is the one that the plan was decided on. Whatever an earlier process left in flight is brought to its end first;
+        a view from before such a landing is refused, because the plan may be the one that has just landed.
         """
         async with self._turn:
             await self._clear_air()
             if self._recovered_epoch != leadership.epoch:
                 await self._recover(leadership)
             outcomes: list[Outcome] = []
-            landed = Lamports(0)
+            landed, known = Lamports(0), self._landed_at
             for index in range(len(plan.steps)):
                 started = self._clock.now()
-                floor = plan.expected.min_sol_change - landed - _later(plan, index)
-                task = _Task(leadership, strategy, plan, view, index, floor, started)
-                outcome = await self._run(task)
+                task = _Task(leadership, strategy, plan, view, index, landed, started)
+                outcome = await self._run(task, known)
                 self._observer.outcome(strategy, outcome, self._clock.now() - started)
                 outcomes.append(outcome)
                 if not isinstance(outcome, Landed):
@@ -158,13 +160,17 @@ class Executor:
             await self._clear_air()
             return await self._recover(leadership)
 
+    def stop_signing(self) -> None:
+        """Sign nothing more; what is in flight is still brought to its end."""
+        self._draining = True
+
     async def drain(self, timeout: float) -> int:  # noqa: ASYNC109 - asyncio.timeout would cancel what must be waited for
         """Sign nothing more and wait up to ``timeout`` seconds for what is in flight.
 
         Real seconds, not the injected clock's: whoever sent SIGTERM counts those. Returns how many steps were left behind; the
         journal knows them, and the next start recovers them.
         """
-        self._draining = True
+        self.stop_signing()
         if not self._flying:
             return 0
         _, left = await asyncio.wait(self._flying, timeout=timeout)
@@ -180,13 +186,17 @@ class Executor:
 
     # -- one step
 
-    async def _run(self, task: _Task) -> Outcome:
+    async def _run(self, task: _Task, known: Slot) -> Outcome:
         try:
+            _require_seen(task.view, known)
             prepared = await self._prepare(task)
             if self._draining:
                 raise Refusal(Stage.SIGN, "shutting_down", "the keeper is shutting down and signs nothing more")
         except Refusal as refusal:
             return refusal.refused
+        except Exception as error:  # noqa: BLE001 - a venue or a strategy's values may raise anything; nothing is signed yet
+            self._observer.trouble("prepare", f"{type(error).__name__}: {error}")
+            return Refused(Stage.COMPILE, "unexpected_error", {"error": type(error).__name__}, str(error))
         flight = asyncio.create_task(self._commit(task, prepared), name=f"land {task.strategy}/{task.index}")
         self._flying.add(flight)
         flight.add_done_callback(self._landed)
@@ -197,26 +207,36 @@ class Executor:
         self._flying.discard(flight)
         if flight.cancelled() or flight.exception() is not None:
             self._recovered_epoch = None
+        else:
+            self._note(flight.result())
+
+    def _note(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Landed):
+            self._landed_at = max(self._landed_at, outcome.slot)
 
     async def _prepare(self, task: _Task) -> _Prepared:
         if not task.view.fresh.ok:
             raise Refusal(Stage.COMPILE, "view_not_fresh", f"the view may not be acted on: {task.view.fresh.problem}")
+        floor = task.plan.expected.min_sol_change - task.landed - _later(task.plan, task.index)
         pots = holdings(task.view.wallet)
         for step in task.plan.steps[: task.index + 1]:
             pots = require_covered(step, pots)
-        compiled = await self._compiler.compile(task.step, task.view)
+        # A later step stands on what the earlier ones changed: no node that has not seen those may speak of it.
+        view = replace(task.view, slot=max(task.view.slot, self._landed_at))
+        compiled = await self._compiler.compile(task.step, view)
         self._inspect(task, compiled, WIDEST, NO_BLOCKHASH)
         rehearsal, recent = await asyncio.gather(
-            rehearse(self._endpoints.primary, self._signer.pubkey, compiled, task.view.slot, self._names),
-            self._blockhash(task.view),
+            rehearse(self._endpoints.primary, self._signer.pubkey, compiled, view.slot, self._names),
+            self._blockhash(view),
         )
+        _require_young(view, recent, self._policy.max_view_age)
         price = await self._price(task.view, rehearsal.writable)
         budget = Budget(compute_limit(rehearsal.units, self._policy), price)
         verify(
             replace(rehearsal.before_after, extra_fee=budget.fee - rehearsal.fee),
-            Limits(self._signer.pubkey, task.step, self._market.lrt, budget.fee, task.sol_floor),
+            Limits(self._signer.pubkey, task.step, self._market.lrt, budget.fee, floor),
         )
-        return _Prepared(compiled, budget, recent)
+        return _Prepared(task.intent, compiled, budget, recent)
 
     async def _blockhash(self, view: View) -> RecentBlockhash:
         """A blockhash at confirmed, from a node that has seen what the plan was decided on."""
@@ -252,7 +272,7 @@ class Executor:
 
     async def _sign(self, task: _Task, prepared: _Prepared) -> AttemptRecord:
         message = self._inspect(task, prepared.compiled, prepared.budget, prepared.recent.hash)
-        intent = task.intent
+        intent = prepared.intent
         await self._journal.record_intent(task.leadership, intent)
         try:
             signature = await self._signer.sign(signable(message))
@@ -287,8 +307,35 @@ class Executor:
 
     async def _recover(self, leadership: Leadership) -> tuple[Outcome, ...]:
         outcomes = await recover(leadership, self._landing)
+        for entry in await self._journal.entries(1):  # what an earlier process landed counts as well
+            self._landed_at = max(self._landed_at, entry.slot)
         self._recovered_epoch = leadership.epoch
         return outcomes
+
+
+def _require_seen(view: View, landed_at: Slot) -> None:
+    """Raises ``Refusal`` for a view from before our newest landing: what it says of wallet, queue and market is gone."""
+    if view.slot < landed_at:
+        raise Refusal(
+            Stage.COMPILE,
+            "view_before_landing",
+            f"the view is of slot {view.slot}, our last transaction landed in slot {landed_at}: decide again on a newer one",
+            view=view.slot.value,
+            landed=landed_at.value,
+        )
+
+
+def _require_young(view: View, recent: RecentBlockhash, max_age: int) -> None:
+    """Raises ``Refusal`` where so much time passed between decision and signature that the plan is another day's."""
+    age = recent.slot.since(view.slot)
+    if age > max_age:
+        raise Refusal(
+            Stage.SIGN,
+            "view_too_old",
+            f"the plan was decided {age} slots ago, at most {max_age} may pass until it is signed: decide again",
+            age=age,
+            limit=max_age,
+        )
 
 
 def _later(plan: Plan, index: int) -> Lamports:

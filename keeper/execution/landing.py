@@ -3,8 +3,9 @@
     send --> status null ----------------------------------> send again, ask again
          --> processed ------------------------------------> ask again (a fork may still drop it)
          --> confirmed or finalised --> transaction read --> LANDED or FAILED, booked in one journal transaction
-         --> finalised height past lastValidBlockHeight on two endpoints (with a margin where there is only one), and after
-             that status with history null and transaction null on every endpoint that answers --> EXPIRED
+         --> finalised height past lastValidBlockHeight on two endpoints (with a margin where there is only one), after that
+             status with history null and transaction null on every endpoint that answers, and no lamport of the wallet
+             missing against the ledger --> EXPIRED
 
 Nothing else ends it. An error of an endpoint, a refusal to forward, a gap between status and transaction are all "not
 known yet": the loop goes on. Source of the rules: facts, execution.md 1.1-1.6; the peers' defects that they answer,
@@ -24,7 +25,8 @@ from keeper.chain.answers import Commitment, LandedTransaction
 from keeper.chain.clock import Clock
 from keeper.chain.errors import RpcError
 from keeper.chain.pool import Broadcast
-from keeper.execution.booking import IncompleteMetadata, book
+from keeper.execution.booking import Booking, IncompleteMetadata, book
+from keeper.execution.bounds import LAMPORTS
 from keeper.execution.naming import ErrorNames
 from keeper.execution.observer import Observer
 from keeper.execution.outcome import Expired, Failed, Landed
@@ -83,7 +85,7 @@ class Landing:
                 found: LandedTransaction | Verdict | None = await self._executed(signature)
                 if found is None and due:
                     alive = await self._alive(attempt.last_valid_block_height)
-                    found = None if alive else await self._verdict(signature, attempt.last_valid_block_height)
+                    found = None if alive else await self._verdict(signature, attempt)
                 if found is Verdict.ALIVE:
                     self.observer.trouble(
                         "expiry", f"{attempt.signature} is past its last valid height, not proven dead"
@@ -131,14 +133,16 @@ class Landing:
                 self.observer.trouble("height", str(error))
         return True
 
-    async def _verdict(self, signature: Signature, last_valid: BlockHeight) -> LandedTransaction | Verdict:
+    async def _verdict(self, signature: Signature, attempt: AttemptRecord) -> LandedTransaction | Verdict:
         """What all histories together say, once the finalised height is past the last valid one.
 
         On each endpoint the height is read first: a node whose *finalised* height is past it has processed every block that
         the bytes could be in. One that has not, or does not answer, is no witness; one that knows the signature ends the search.
         """
         nodes, witnesses = self._nodes, 0
-        horizon = last_valid + (self.policy.single_endpoint_margin if len(nodes) < WITNESSES else 0)
+        horizon = attempt.last_valid_block_height + (
+            self.policy.single_endpoint_margin if len(nodes) < WITNESSES else 0
+        )
         for node in nodes:
             try:
                 past = await node.block_height(Commitment.FINALIZED) > horizon
@@ -152,13 +156,43 @@ class Landing:
             if status is not None:
                 return Verdict.ALIVE
             witnesses += past
-        return Verdict.DEAD if witnesses >= min(WITNESSES, len(nodes)) else Verdict.ALIVE
+        if witnesses < min(WITNESSES, len(nodes)):
+            return Verdict.ALIVE
+        return Verdict.DEAD if await self._effect_absent(attempt) else Verdict.ALIVE
+
+    async def _effect_absent(self, attempt: AttemptRecord) -> bool:
+        """Whether the wallet holds what the ledger says: bytes that were executed took at least their fee.
+
+        A node that began from a snapshot a minute ago truly knows nothing of what landed before it, and says so in good faith;
+        the balance it cannot forget. More than booked proves nothing, since anybody may send that.
+        """
+        if any(other.signature != attempt.signature for other in await self.journal.unresolved()):
+            return True  # what is missing may be the other's; each is judged when it is the last one left
+        booked = (await self.journal.balances()).get((str(self.owner), LAMPORTS), 0)
+        answered = False
+        for node in self._nodes:
+            try:
+                read = await node.accounts([self.owner], min_context_slot=attempt.signed_slot)
+            except RpcError as error:
+                self.observer.trouble("expiry", str(error))
+                continue
+            wallet = read.accounts.get(self.owner)
+            missing = booked - (0 if wallet is None else wallet.lamports.value)
+            if missing > 0:
+                self.observer.trouble(
+                    "expiry",
+                    f"no endpoint knows {attempt.signature}, but {missing} lamports are missing from the wallet: it may have "
+                    "landed before their history begins; add an endpoint with full history to cluster.rpc",
+                )
+                return False
+            answered = True
+        return answered
 
     async def _settle(
         self, leadership: Leadership, attempt: AttemptRecord, transaction: LandedTransaction, strategy: str
     ) -> Landed | Failed:
         """Book an executed transaction and give its attempt its terminal state, in one journal transaction."""
-        booking = book(transaction, self.owner, strategy)
+        transaction, booking = await self._booking(transaction, strategy)
         error = "" if transaction.err is None else self.names.name(transaction.err, attempt.raw, transaction.logs)
         await self.journal.resolve(
             leadership,
@@ -173,6 +207,24 @@ class Landing:
             native = transaction.lamports_change(self.owner)
             return Landed(attempt.signature, transaction.slot, transaction.fee, booking.deltas, native)
         return Failed(error, attempt.signature, transaction.fee)
+
+    async def _booking(self, transaction: LandedTransaction, strategy: str) -> tuple[LandedTransaction, Booking]:
+        """The first endpoint's record that has all that the ledger needs: nodes differ in what they keep.
+
+        Raises ``IncompleteMetadata`` where none has.
+        """
+        try:
+            return transaction, book(transaction, self.owner, strategy)
+        except IncompleteMetadata as error:
+            incomplete = error
+        for node in self._nodes:
+            try:
+                other = await node.transaction(transaction.signature)
+                if other is not None:
+                    return other, book(other, self.owner, strategy)
+            except (RpcError, IncompleteMetadata) as error:
+                self.observer.trouble("booking", str(error))
+        raise incomplete
 
 
 class Courier:

@@ -18,6 +18,7 @@ class ExecutionPolicy:
     may be built with, even where the intent's bound would allow more. ``single_endpoint_margin``: finalised blocks
     beyond lastValidBlockHeight to wait for where no second endpoint confirms the expiry. ``venue_programs``: the programs
     that swap instructions may call. ``backoff``: cap of the wait between polls while the endpoints do not answer.
+    ``max_view_age``: slots that may pass between the View of a plan and the blockhash that it is signed with.
     ``compute_margin`` and ``compute_overhead``: what the compute-unit limit is above the units that the simulation used.
     """
 
@@ -27,6 +28,7 @@ class ExecutionPolicy:
     poll_interval: float = 0.5
     backoff: float = 5.0
     single_endpoint_margin: int = 32
+    max_view_age: int = 150
     venue_programs: frozenset[Pubkey] = frozenset({JUPITER_V6})
     compute_margin: Bps = Bps(1_500)
     compute_overhead: ComputeUnits = ComputeUnits(300)

@@ -1,4 +1,8 @@
-"""The ledger held against the chain, to the lamport: the wallet's system account and all its token accounts."""
+"""The ledger held against the chain, to the lamport: the wallet's system account and its associated token accounts.
+
+Other token accounts in the wallet's name are not in the books: the keeper never uses them, and whoever made one may have kept
+the right to close it, so that its rent could go missing at his pleasure.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,33 @@ from typing import Protocol
 from solders.pubkey import Pubkey
 
 from keeper.chain.accounts import AccountSnapshot
+from keeper.chain.errors import RpcError
 from keeper.execution.bounds import LAMPORTS
 from keeper.execution.ports import Node
 from keeper.journal.records import LedgerEntry
-from keeper.protocols.token import decode_token_account
-from keeper.units import Slot, UnixTime
+from keeper.protocols.token import associated_token_address, decode_token_account
+from keeper.units import WSOL_ADDRESS, Slot, UnixTime
 
 OPENING = "opening"
 
 
 class Ledger(Protocol):
-    """The journal's balances: (account, asset) to the sum of its entries."""
+    """The journal's balances: (account, asset) to the sum of its entries, and its newest entries."""
 
     async def balances(self) -> dict[tuple[str, str], int]: ...
+
+    async def entries(self, limit: int | None = 100) -> tuple[LedgerEntry, ...]: ...
+
+
+class NodeBehindLedger(RpcError):
+    """The node answers from before what the ledger booked last: its balances say nothing about the ledger."""
+
+    def __init__(self, slot: Slot, booked: Slot) -> None:
+        super().__init__(
+            f"balances of slot {slot}, but the ledger has booked up to slot {booked}: the node lags",
+            method="getTokenAccountsByOwner",
+            endpoint="primary",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +70,38 @@ async def on_chain(node: Node, owner: Pubkey) -> Books:
     balances = {(str(owner), LAMPORTS): 0 if system is None else system.lamports.value}
     for key, account in tokens.existing().items():
         decoded = decode_token_account(account.data, owner_program=account.owner)
+        if key != associated_token_address(owner, decoded.mint, account.owner):
+            continue
         wrapped = decoded.amount if decoded.is_native is not None else 0
         balances[str(key), LAMPORTS] = account.lamports.value - wrapped
         balances[str(key), str(decoded.mint)] = decoded.amount
-    return Books(wallet.slot, balances)
+    return Books(min(tokens.slot, wallet.slot), balances)
 
 
 async def drift(journal: Ledger, rpc: Node, owner: Pubkey) -> tuple[Drift, ...]:
     """Every balance on which the ledger and the chain differ; empty when all agree to the last unit.
 
-    Meaningful while nothing is in flight. Raises as ``on_chain``, and ``JournalError``.
+    Meaningful while nothing is in flight. Raises as ``on_chain``, ``NodeBehindLedger``, and ``JournalError``.
     """
     booked = await journal.balances()
-    chain = (await on_chain(rpc, owner)).balances
-    keys = sorted({*booked, *chain})
+    newest = await journal.entries(1)
+    books = await on_chain(rpc, owner)
+    if newest and books.slot < newest[0].slot:
+        raise NodeBehindLedger(books.slot, newest[0].slot)
+    excess = {key: books.balances.get(key, 0) - booked.get(key, 0) for key in {*booked, *books.balances}}
+    for account in {account for account, asset in excess if asset == WSOL_ADDRESS}:
+        _offset(excess, (account, LAMPORTS), (account, WSOL_ADDRESS))
     return tuple(
-        Drift(account, asset, booked.get((account, asset), 0), chain.get((account, asset), 0))
-        for account, asset in keys
-        if booked.get((account, asset), 0) != chain.get((account, asset), 0)
+        Drift(*key, booked.get(key, 0), booked.get(key, 0) + excess[key]) for key in sorted(excess) if excess[key]
     )
+
+
+def _offset(excess: dict[tuple[str, str], int], one: tuple[str, str], other: tuple[str, str]) -> None:
+    """Anybody may turn a wrapped-SOL account's plain lamports into its tokens (SyncNative): the same money by another name."""
+    first, second = excess.get(one, 0), excess.get(other, 0)
+    if first * second < 0:
+        moved = min(abs(first), abs(second)) * (1 if first > 0 else -1)
+        excess[one], excess[other] = first - moved, second + moved
 
 
 async def opening_entries(rpc: Node, owner: Pubkey, when: UnixTime) -> tuple[LedgerEntry, ...]:

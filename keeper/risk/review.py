@@ -7,13 +7,27 @@ still has a fresh view; limits meant for entries do not touch it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from keeper.plan import CancelUnstake, ClaimUnstake, Numbers, Plan, Repay, Unstake, Unwrap, Withdraw
-from keeper.units import Lamports
-from keeper.view import View
+from keeper.plan import (
+    CancelUnstake,
+    ClaimUnstake,
+    Intent,
+    Numbers,
+    Plan,
+    Repay,
+    Stake,
+    Swap,
+    Unstake,
+    Unwrap,
+    Withdraw,
+    Wrap,
+)
+from keeper.units import SOL, Lamports
+from keeper.view import View, Wallet
 
 _EXITS = (ClaimUnstake, CancelUnstake, Unstake, Repay, Withdraw, Unwrap)
 
@@ -36,7 +50,7 @@ class RiskState:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the operator allows: ``max_plan_capital`` in one plan."""
+    """What the operator allows: ``max_plan_capital`` in one plan, by its own account or by what its intents spend."""
 
     max_plan_capital: Lamports
 
@@ -59,9 +73,37 @@ class Denied:
 Verdict: TypeAlias = Approved | Denied
 
 
-def is_exit(plan: Plan) -> bool:
-    """Whether every intent of the plan lowers exposure."""
-    return all(isinstance(intent, _EXITS) for step in plan.steps for intent in step.intents)
+def is_exit(plan: Plan, wallet: Wallet) -> bool:
+    """Whether every intent of the plan lowers exposure. A sale for SOL does so as far as ``wallet`` holds what is sold."""
+    sold: dict[str, int] = {}
+    for intent in _intents(plan):
+        if isinstance(intent, Swap) and intent.min_receive.mint == SOL:
+            mint = intent.sell.mint
+            sold[mint.address] = sold.get(mint.address, 0) + intent.sell.units
+            if sold[mint.address] > wallet.token(mint).units:
+                return False
+        elif not isinstance(intent, _EXITS):
+            return False
+    return True
+
+
+def outlay(plan: Plan) -> Lamports:
+    """The SOL that the plan's intents spend, whatever it says of its capital."""
+    return Lamports(sum(_spent(intent) for intent in _intents(plan)))
+
+
+def _intents(plan: Plan) -> Iterator[Intent]:
+    return (intent for step in plan.steps for intent in step.intents)
+
+
+def _spent(intent: Intent) -> int:
+    match intent:
+        case Stake(Lamports() as spend, _) | Wrap(spend):
+            return spend.value
+        case Swap(sell, _, _) if sell.mint == SOL:
+            return sell.units
+        case _:
+            return 0
 
 
 def review(plan: Plan, view: View, state: RiskState, limits: Limits) -> Verdict:
@@ -70,12 +112,13 @@ def review(plan: Plan, view: View, state: RiskState, limits: Limits) -> Verdict:
         return Denied("halted", {"cause": state.cause})
     if not view.fresh.ok:
         return Denied("view_not_fresh", {"problem": view.fresh.problem})
-    if is_exit(plan):
+    if is_exit(plan, view.wallet):
         return Approved(plan)
     if state.trading is TradingState.REDUCING:
         return Denied("reducing", {"cause": state.cause})
-    if plan.expected.capital > limits.max_plan_capital:
-        numbers = {"capital": plan.expected.capital.value, "max_plan_capital": limits.max_plan_capital.value}
+    capital = max(plan.expected.capital, outlay(plan))
+    if capital > limits.max_plan_capital:
+        numbers = {"capital": capital.value, "max_plan_capital": limits.max_plan_capital.value}
         return Denied("plan_capital_above_limit", numbers)
     after = view.wallet.lamports + plan.expected.min_sol_change
     if after < view.wallet.gas_reserve:

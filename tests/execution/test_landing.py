@@ -299,6 +299,8 @@ async def test_a_second_plan_waits_for_a_flight_whose_caller_gave_up(stage: Stag
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    (early,) = await executor.execute(stage.leadership, "test", plan((SOME, SOME)), stage.world.view())
+    assert getattr(early, "reason", "") == "view_before_landing", "it was decided while the flight was in the air"
     (outcome,) = await executor.execute(stage.leadership, "test", plan((SOME, SOME)), stage.world.view())
     assert isinstance(outcome, Landed)
     first, second = await stage.journal.attempts()

@@ -19,7 +19,7 @@ from keeper.execution.executor import Executor
 from keeper.execution.outcome import Landed, Refused, Stage
 from keeper.execution.policy import ExecutionPolicy
 from keeper.journal.journal import Journal
-from keeper.journal.records import Leadership
+from keeper.journal.records import Leadership, LedgerEntry
 from keeper.plan import (
     Borrow,
     ClaimUnstake,
@@ -392,12 +392,17 @@ async def test_a_node_that_does_not_answer_refuses_before_anything_is_signed(
 
 
 async def test_deciding_the_same_on_the_same_view_again_is_the_same_intent(
-    world: World, journal: Journal, leadership: Leadership
+    world: World, journal: Journal, leadership: Leadership, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    executor = world.executor(journal, Endpoints(world.node))
+    """Even for an executor that does not know of the landing, and so takes the view for new."""
     view, wish = world.view(), plan((Wrap(ONE),))
-    (first,) = await executor.execute(leadership, "test", wish, view)
-    (second,) = await executor.execute(leadership, "test", wish, view)
+    (first,) = await world.executor(journal, Endpoints(world.node)).execute(leadership, "test", wish, view)
+
+    async def forgotten(_limit: int | None = 100) -> tuple[LedgerEntry, ...]:
+        return ()
+
+    monkeypatch.setattr(journal, "entries", forgotten)
+    (second,) = await world.executor(journal, Endpoints(world.node)).execute(leadership, "test", wish, view)
     assert isinstance(first, Landed)
     assert isinstance(second, Refused)
     assert (second.stage, second.reason) == (Stage.JOURNAL, "attempt_conflict")

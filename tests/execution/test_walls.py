@@ -23,11 +23,13 @@ from keeper.execution.policy import ExecutionPolicy
 from keeper.execution.simulation import compute_limit
 from keeper.plan import Atomic, Intent, Swap, Wrap
 from keeper.protocols.addresses import SPL_TOKEN, SYSTEM
+from keeper.protocols.token import associated_token_address
 from keeper.units import SOL, SSOL, ComputeUnits, Lamports, Mint, TokenAmount
 
 WALLET, STRANGER, VAULT = (Pubkey.from_bytes(bytes([tag] * 32)) for tag in (1, 2, 3))
-HELD, FRESH = (Pubkey.from_bytes(bytes([tag] * 32)) for tag in (4, 5))
 GLOW = Mint(str(Pubkey.from_bytes(bytes([9] * 32))), "glowSOL", 9)
+HELD = Pubkey.from_bytes(bytes([4] * 32))
+FRESH = associated_token_address(WALLET, Pubkey.from_string(GLOW.address))
 RENT = 2_039_280
 FEE = Lamports(5_000)
 SELL = Swap(TokenAmount(SSOL, 100), TokenAmount(SOL, 110), "venue")
