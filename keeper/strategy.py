@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar, get_type_hints
 
-from keeper.plan import Decision
+from keeper.plan import Decision, Hold, Plan
 from keeper.units import (
     Bps,
     Duration,
     Lamports,
     Mint,
     TokenAmount,
+    UnitError,
     UnitParseError,
     parse_bps,
     parse_duration,
@@ -48,10 +49,18 @@ class StrategyNotFound(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class LadderNeed:
-    """A direction whose depth a strategy wants quoted, at these sizes (rising)."""
+    """A direction whose depth a strategy wants quoted, at these sizes (rising). Raises ``UnitError`` for what nobody quotes."""
 
     sizes: tuple[TokenAmount, ...]
     buy: Mint
+
+    def __post_init__(self) -> None:
+        if any(size.units <= 0 or size.mint == self.buy for size in self.sizes):
+            raise UnitError(
+                f"a ladder sells positive amounts of one token for another, not {self.sizes} for {self.buy}"
+            )
+        if list(self.sizes) != sorted(self.sizes):  # comparing also refuses a mixture of tokens
+            raise UnitError(f"the sizes of a ladder must rise: {', '.join(map(str, self.sizes))}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +88,11 @@ class Configured(Generic[P]):
         return self.strategy.name
 
     def decide(self, view: View) -> Decision:
-        return self.strategy.decide(view, self.params)
+        """The strategy's decision. Raises ``TypeError`` where it answers with something else, such as a forgotten return."""
+        decision = self.strategy.decide(view, self.params)
+        if not isinstance(decision, Plan | Hold):
+            raise TypeError(f"strategy {self.name!r} answered {decision!r:.80}, not a Plan or a Hold")
+        return decision
 
     def needs(self, glowsol: Mint | None) -> tuple[LadderNeed, ...]:
         return self.strategy.needs(self.params, glowsol)
@@ -88,6 +101,12 @@ class Configured(Generic[P]):
 def _whole(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise UnitParseError(f"{value!r} is not a whole number; write it without quotes or a point")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise UnitParseError(f"{value!r} is not a text; write it in quotes")
     return value
 
 
@@ -112,6 +131,7 @@ _PARSERS: Mapping[object, Callable[[object], object]] = {
     Duration: parse_duration,
     int: _whole,
     bool: _switch,
+    str: _text,
     tuple[Lamports, ...]: _sizes,
 }
 
@@ -127,7 +147,7 @@ def read_params(kind: type[P], table: Mapping[str, object], where: str) -> P:
     """Build the parameters from a configuration table.
 
     Each field's type says how its text is read (``Lamports``: "0.5 SOL", ``Bps``: "30 bps", ``Duration``: "7 days", int,
-    bool, ``tuple[Lamports, ...]``: a list of amounts). Raises ``ParameterError`` for an unknown key (with the nearest known
+    bool, str, ``tuple[Lamports, ...]``: a list of amounts). Raises ``ParameterError`` for an unknown key (with the nearest known
     one), a missing one, a value that does not parse, or one that the parameters' own checks refuse with ``ValueError``.
     """
     if not dataclasses.is_dataclass(kind):
@@ -156,18 +176,34 @@ def read_params(kind: type[P], table: Mapping[str, object], where: str) -> P:
 
 
 def installed() -> dict[str, EntryPoint]:
-    """The strategies that installed packages offer, by name."""
+    """The strategies that installed packages offer, by name. Of a name that is offered twice, one of them: see ``load``."""
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
 def load(name: str) -> Strategy[Any]:
-    """The strategy that an installed package offers as ``name``. Raises ``StrategyNotFound``; ``TypeError`` if it is none."""
-    points = installed()
-    if name not in points:
-        raise StrategyNotFound(f"no installed package offers the strategy {name!r}{suggestion(name, points)}")
-    found = points[name].load()
+    """The strategy that an installed package offers as ``name``.
+
+    Raises ``StrategyNotFound`` where none does, where its module does not import, or where two packages offer different ones:
+    a package that is installed beside the keeper must not silently take the place of a strategy that handles money. Raises
+    ``TypeError`` for what is not a ``Strategy`` of that name (the name is a metric label and marks journal entries).
+    """
+    points = entry_points(group=GROUP).select(name=name)
+    values = sorted({point.value for point in points})
+    if not values:
+        raise StrategyNotFound(f"no installed package offers the strategy {name!r}{suggestion(name, installed())}")
+    if len(values) > 1:
+        raise StrategyNotFound(
+            f"{name!r} is offered more than once ({', '.join(values)}); uninstall or rename all but one"
+        )
+    (point, *_) = points
+    try:
+        found = point.load()
+    except Exception as error:
+        raise StrategyNotFound(f"{point.value} of {name!r} does not load: {type(error).__name__}: {error}") from error
     if not isinstance(found, Strategy):
         raise TypeError(f"entry point {name!r} of group {GROUP} is {found!r}, not a keeper.strategy.Strategy")
+    if found.name != name:
+        raise TypeError(f"entry point {name!r} of group {GROUP} is a strategy that calls itself {found.name!r}")
     return found
 
 

@@ -36,14 +36,22 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """Whether the View may be acted on. ``problem`` is empty when it may, else a reason code; ``sources`` has the numbers."""
+    """Whether the View may be acted on. ``problem`` is empty when it may, else a reason code; ``sources`` says what was read
+    and how old it is, ``measured`` names the numbers that the problem was judged by."""
 
     problem: str
     sources: tuple[Source, ...]
+    measured: tuple[tuple[str, int | str], ...] = ()
 
     @property
     def ok(self) -> bool:
         return not self.problem
+
+    @property
+    def numbers(self) -> dict[str, int | str]:
+        """For the Hold of a View that may not be acted on: what was measured, and the age in slots of each source."""
+        ages = {f"{one.name} age_slots": one.age_slots for one in self.sources if one.age_slots is not None}
+        return {**ages, **dict(self.measured)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +107,10 @@ class Rung:
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """The depth of one direction: rungs by rising size. Empty where no venue has a route."""
+    """The depth of one direction: rungs by rising size. Empty where no venue has a route.
+
+    ``slot`` is a lower bound: the newest one that was known when the first quote was asked for. Accounts are read after quotes.
+    """
 
     sell: Mint
     buy: Mint

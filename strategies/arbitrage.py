@@ -10,24 +10,12 @@ All amounts are worst cases: profit is what the minimum-outs guarantee, so a pla
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from keeper.plan import (
-    Atomic,
-    ClaimUnstake,
-    Decision,
-    Expected,
-    Hold,
-    Intent,
-    Plan,
-    RequestUnstake,
-    Stake,
-    Swap,
-    Unstake,
-)
+from keeper.plan import Atomic, ClaimUnstake, Decision, Expected, Hold, Plan, RequestUnstake, Stake, Swap, Unstake
 from keeper.strategy import LadderNeed, Strategy
-from keeper.units import SOL, SSOL, Bps, ComputeUnits, Duration, Lamports, Mint, TokenAmount
+from keeper.units import LAMPORTS_PER_SOL, SOL, SSOL, Bps, ComputeUnits, Duration, Lamports, Mint, TokenAmount
 from keeper.view import GlowSol, Ladder, Rung, View
 
 NOW = Duration(0)
@@ -40,6 +28,7 @@ class Params:
     sizes: tuple[Lamports, ...] = tuple(Lamports(n * 10**9) for n in (1, 2, 5, 10, 20, 50, 100))
     max_trade: Lamports = Lamports(100 * 10**9)
     min_edge: Bps = Bps(8)
+    max_edge: Bps = Bps(1_000)
     min_profit: Lamports = Lamports(2_000_000)
     required_return: Bps = Bps(800)
     risk_premium: Bps = Bps(5)
@@ -48,12 +37,20 @@ class Params:
     compute_limit: int = 400_000
 
     def __post_init__(self) -> None:
-        if self.required_return < Bps(0) or self.risk_premium < Bps(0) or self.rate_tolerance < Bps(0):
-            raise ValueError("required_return, risk_premium and rate_tolerance may not be negative")
-        if self.min_edge < Bps(1) or self.min_profit < Lamports(1):
+        if (
+            self.required_return < Bps(0)
+            or self.risk_premium < Bps(0)
+            or not Bps(0) <= self.rate_tolerance < Bps(10_000)
+        ):
             raise ValueError(
-                "min_edge and min_profit must be at least 1 bps and 1 lamport: a trade has to earn something"
+                "required_return, risk_premium and rate_tolerance may not be negative, nor a tolerance 100 %"
             )
+        if not Bps(1) <= self.min_edge <= self.max_edge or self.min_profit < Lamports(1):
+            raise ValueError(
+                "a trade has to earn something: min_edge from 1 bps to max_edge, min_profit from 1 lamport"
+            )
+        if min(self.max_trade, self.queue_capital) < Lamports(0) or not 0 < self.compute_limit <= 1_400_000:
+            raise ValueError("max_trade and queue_capital may not be negative, compute_limit lies in 1..1400000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,7 @@ class Candidate:
     costs: Lamports
     ripens: Duration
     sol_change: Lamports
-    intents: tuple[Intent, ...]
+    intents: tuple[Stake | Swap | Unstake | RequestUnstake, ...]
     obstacle: str = ""
 
     @property
@@ -80,37 +77,45 @@ class Candidate:
 
 
 def needs(params: Params, glowsol: Mint | None) -> tuple[LadderNeed, ...]:
-    """Three directions: glowSOL sold for SOL and for sSOL, and bought with SOL."""
-    if glowsol is None:
+    """Three directions: glowSOL sold for SOL and for sSOL, and bought with SOL. No quote is asked that no trade may use."""
+    sizes = [size for size in dict.fromkeys(min(size, params.max_trade) for size in params.sizes) if size]
+    if glowsol is None or not sizes:
         return ()
-    tokens = tuple(TokenAmount(glowsol, size.value) for size in params.sizes)
-    sols = tuple(TokenAmount(SOL, size.value) for size in params.sizes)
+    unit = 10**glowsol.decimals  # a size of one SOL is one whole glowSOL, whatever its decimals
+    tokens = tuple(TokenAmount(glowsol, size.value * unit // LAMPORTS_PER_SOL) for size in sizes)
+    sols = tuple(TokenAmount(SOL, size.value) for size in sizes)
     return LadderNeed(tokens, SOL), LadderNeed(tokens, SSOL), LadderNeed(sols, glowsol)
 
 
 def decide(view: View, params: Params) -> Decision:
     """Claim what is ripe; else take the most profitable trade whose edge is enough; else say why not."""
     if not view.fresh.ok:
-        return Hold(view.fresh.problem)
+        return Hold(view.fresh.problem, view.fresh.numbers)
     glow = view.glowsol
     if glow is None:
-        return Hold("lrt_unavailable")
+        return Hold("lrt_unavailable", {"slot": view.slot.value})
     claim = _claim(view, glow, params)
     if claim is not None:
         return claim
+    if not glow.outstanding or not glow.total_assets:
+        return Hold(
+            "no_redemption_rate", {"total_assets": glow.total_assets.value, "outstanding": glow.outstanding.units}
+        )
     found = [*_premium(view, glow, params), *_discount(view, glow, params)]
     if not found:
-        return Hold("no_quotes", {"ladders": len(view.quotes)})
+        nothing = "no_quotes" if not view.quotes else "no_size_fits"
+        return Hold(nothing, {"ladders": len(view.quotes), "spendable": view.wallet.spendable.value})
     worth = [one for one in found if one.edge >= params.min_edge and one.profit >= params.min_profit]
     if not worth:
         best = max(found, key=lambda one: one.profit)
         thin = "edge_below_minimum" if best.edge < params.min_edge else "profit_below_minimum"
         limits = {"min_edge_bps": params.min_edge.value, "min_profit": params.min_profit.value}
         return Hold(thin, {**best.numbers, **limits})
-    free = [one for one in worth if not one.obstacle]
+    free = [one for one in worth if not one.obstacle and one.edge <= params.max_edge]
     if not free:
         best = max(worth, key=lambda one: one.profit)
-        return Hold(best.obstacle, best.numbers)
+        obstacle = "edge_absurd" if best.edge > params.max_edge else best.obstacle
+        return Hold(obstacle, best.numbers)
     best = max(free, key=lambda one: one.profit)
     expected = Expected(best.profit, best.costs, best.edge, best.capital, best.ripens, best.sol_change)
     return Plan((Atomic(best.intents),), expected, best.way, best.numbers)
@@ -127,101 +132,98 @@ def _claim(view: View, glow: GlowSol, params: Params) -> Plan | None:
 
 
 def _premium(view: View, glow: GlowSol, params: Params) -> Iterator[Candidate]:
-    held = view.wallet.token(glow.mint)
-    cap = (
-        glow.rate.tokens(params.rate_tolerance.off_lamports(min(view.wallet.spendable, params.max_trade)), glow.mint)
-        + held
-    )
-    fee = _fees(view, glow.mint, params, transactions=1)
-    for ladder, leg in ((view.ladder(glow.mint, SOL), "sell"), (view.ladder(glow.mint, SSOL), "sell_ssol")):
-        for rung in _sizes(ladder, cap):
+    held, pool = view.wallet.token(glow.mint), view.pool(SSOL)
+
+    def minted(most: Lamports) -> TokenAmount:
+        return glow.rate.tokens(params.rate_tolerance.off_lamports(most), glow.mint)
+
+    for out, way in ((SOL, "mint_and_sell"), (SSOL, "mint_and_sell_ssol")):
+        fee = _costs(view, params, glow.mint, out)
+        cap = min(minted(_budget(view, fee)) + held, minted(params.max_trade))
+        for rung in _sizes(view.ladder(glow.mint, out), cap, held, held + minted(glow.deposit_room)):
             mint = max(rung.sell - held, TokenAmount(glow.mint, 0))
             price = glow.rate.lamports_up(mint)
             spend = price + params.rate_tolerance.of_up(price)
-            exit_ = _to_sol(view, rung, params)
-            if exit_ is None:
-                continue
-            received, exits, obstacle = exit_
+            received, exits, obstacle = _to_sol(view, rung, params)
             if mint and glow.paused:
                 obstacle = "deposits_paused"
             elif mint and spend > glow.deposit_room:
                 obstacle = "deposit_cap_reached"
-            elif mint and not _current(view):
+            elif mint and not (pool and pool.current):
                 obstacle = "stake_pool_outdated"
             stake = (Stake(spend, mint),) if mint else ()
             capital = spend + glow.rate.lamports_up(rung.sell - mint)  # what was held counts at its redemption value
-            profit = received - capital - fee
-            yield Candidate(
-                f"mint_and_{leg}", capital, profit, fee, NOW, received - spend - fee, (*stake, *exits), obstacle
-            )
+            profit, change = received - capital - fee, received - spend - fee
+            if exits:
+                yield Candidate(way, capital, profit, fee, NOW, change, (*stake, *exits), obstacle)
 
 
 def _discount(view: View, glow: GlowSol, params: Params) -> Iterator[Candidate]:
-    queued = Lamports(sum(ticket.assets.value for ticket in view.queue))
-    held = view.wallet.token(glow.mint)
-    for buy in _sizes(
-        view.ladder(SOL, glow.mint), TokenAmount(SOL, min(view.wallet.spendable, params.max_trade).value)
-    ):
-        spend = Lamports(buy.sell.units)
-        bought = buy.min_receive
+    room = params.queue_capital - Lamports(sum(ticket.assets.value for ticket in view.queue))
+    held, full = view.wallet.token(glow.mint), glow.queue_slots_free <= 0
+    fee = _costs(view, params, glow.mint) + (Lamports(0) if glow.queue_open else view.fees.queue_account_rent)
+    through = _costs(view, params, glow.mint, SSOL)
+    claim = view.fees.transaction(ComputeUnits(params.compute_limit))
+
+    def assets(tokens: TokenAmount) -> Lamports:
+        return params.rate_tolerance.off_lamports(glow.rate.lamports(tokens))
+
+    ladder, ssol = view.ladder(SOL, glow.mint), view.ladder(glow.mint, SSOL)
+    cap = TokenAmount(SOL, min(_budget(view, max(fee, through)), params.max_trade).value)
+    for buy in _sizes(ladder, cap, *_filling(ladder, room, assets)):
+        spend, bought = Lamports(buy.sell.units), buy.min_receive
         acquire = Swap(buy.sell, bought, buy.venue)
-        assets = params.rate_tolerance.off_lamports(glow.rate.lamports(bought))
         carry = params.required_return.per_year_over(glow.waiting_period, spend) + params.risk_premium.of_up(spend)
-        fee = _fees(view, glow.mint, params, transactions=2)
-        rent = Lamports(0) if glow.queue_open else view.fees.queue_account_rent
-        obstacle = "queue_capital_reached" if queued + assets > params.queue_capital else ""
-        if glow.queue_slots_free == 0:
-            obstacle = "queue_full"
-        request = RequestUnstake(bought + held, params.rate_tolerance.off_lamports(glow.rate.lamports(bought + held)))
-        costs = carry + fee + rent
-        profit, change = assets - spend - costs, -spend - fee - rent
-        yield Candidate(
-            "buy_and_queue", spend, profit, costs, glow.waiting_period, change, (acquire, request), obstacle
-        )
-        ssol = view.ladder(glow.mint, SSOL)
-        sale = ssol.at(bought) if ssol else None
-        exit_ = _to_sol(view, sale, params) if sale else None
-        if exit_ is not None:
-            received, exits, obstacle = exit_
-            fee = _fees(view, glow.mint, params, transactions=1)
-            profit = received - spend - fee
-            yield Candidate("buy_and_sell_ssol", spend, profit, fee, NOW, profit, (acquire, *exits), obstacle)
+        obstacle = "queue_full" if full else "queue_capital_reached" if assets(bought) > room else ""
+        joined = bought + held if held <= bought and assets(bought + held) <= room else bought  # leftovers wait along
+        costs = carry + fee + claim
+        profit, change = assets(joined) - glow.rate.lamports_up(joined - bought) - spend - costs, -spend - fee - claim
+        if assets(joined):
+            intents = acquire, RequestUnstake(joined, assets(joined))
+            yield Candidate("buy_and_queue", spend, profit, costs, glow.waiting_period, change, intents, obstacle)
+        sale = ssol.at(bought) if ssol is not None else None
+        if sale is not None:
+            received, exits, obstacle = _to_sol(view, sale, params)
+            profit = received - spend - through
+            if exits:
+                yield Candidate("buy_and_sell_ssol", spend, profit, through, NOW, profit, (acquire, *exits), obstacle)
 
 
-def _to_sol(view: View, sale: Rung, params: Params) -> tuple[Lamports, tuple[Intent, ...], str] | None:
-    """(SOL received at least, intents, obstacle) of selling glowSOL by ``sale``; sSOL leaves through the stake pool."""
-    swap = Swap(sale.sell, sale.min_receive, sale.venue)
+def _filling(ladder: Ladder | None, room: Lamports, assets: Callable[[TokenAmount], Lamports]) -> Iterator[TokenAmount]:
+    """The size that fills the queue's room, at the price of the largest rung that fits: a larger size buys no better."""
+    fits = [one for one in (ladder.rungs if ladder else ()) if Lamports(0) < assets(one.min_receive) <= room]
+    yield from (TokenAmount(SOL, one.sell.units * room.value // assets(one.min_receive).value) for one in fits[-1:])
+
+
+def _to_sol(view: View, sale: Rung, params: Params) -> tuple[Lamports, tuple[Swap | Unstake, ...], str]:
+    """(SOL received at least, intents, obstacle) of selling glowSOL; sSOL leaves through the stake pool. No intents: no way."""
+    swap, pool = Swap(sale.sell, sale.min_receive, sale.venue), view.pool(SSOL)
     if sale.min_receive.mint == SOL:
         return Lamports(sale.min_receive.units), (swap,), ""
-    pool = view.pool(SSOL)
-    if pool is None:
-        return None
-    received = params.rate_tolerance.off_lamports(pool.instant_rate.lamports(sale.min_receive))
-    if received <= Lamports(0):
-        return None
-    obstacle = "" if pool.current else "stake_pool_outdated"
-    if received > pool.reserve:
-        obstacle = "stake_pool_reserve_short"
+    received = params.rate_tolerance.off_lamports(pool.instant_rate.lamports(sale.min_receive)) if pool else Lamports(0)
+    if pool is None or not received:
+        return Lamports(0), (), ""
+    obstacle = "stake_pool_reserve_short" if received > pool.reserve else "" if pool.current else "stake_pool_outdated"
     return received, (swap, Unstake(sale.min_receive, received)), obstacle
 
 
-def _sizes(ladder: Ladder | None, cap: TokenAmount) -> Iterator[Rung]:
-    if ladder is None:
-        return
-    yield from (rung for rung in ladder.rungs if rung.sell <= cap)
-    cut = ladder.at(cap) if all(rung.sell != cap for rung in ladder.rungs) else None
-    if cut is not None:
-        yield cut
+def _sizes(ladder: Ladder | None, cap: TokenAmount, *kinks: TokenAmount) -> Iterator[Rung]:
+    """Where the best size can lie: the rungs up to ``cap``, the cap itself, and ``kinks`` where a limit or a cost sets in."""
+    for size in dict.fromkeys((*(one.sell for one in ladder.rungs), cap, *kinks)) if ladder is not None else ():
+        rung = ladder.at(size) if ladder is not None and size <= cap else None
+        if rung is not None and rung.sell.units > 0 and rung.min_receive.units > 0:
+            yield rung
 
 
-def _fees(view: View, mint: Mint, params: Params, *, transactions: int) -> Lamports:
-    rent = Lamports(0) if view.wallet.has_account(mint) else view.fees.token_account_rent
-    return view.fees.transaction(ComputeUnits(params.compute_limit)) * transactions + rent
+def _costs(view: View, params: Params, *mints: Mint) -> Lamports:
+    """Of one transaction that needs accounts for ``mints``. SOL needs none: a swap opens and closes its own."""
+    missing = sum(1 for mint in mints if mint != SOL and not view.wallet.has_account(mint))
+    return view.fees.transaction(ComputeUnits(params.compute_limit)) + view.fees.token_account_rent * missing
 
 
-def _current(view: View) -> bool:
-    pool = view.pool(SSOL)
-    return pool is not None and pool.current
+def _budget(view: View, costs: Lamports) -> Lamports:
+    """What a trade may spend, so that the gas reserve is whole after its costs."""
+    return max(view.wallet.spendable - costs, Lamports(0))
 
 
 ARBITRAGE = Strategy("arbitrage", Params, decide, needs)

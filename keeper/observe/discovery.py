@@ -118,7 +118,12 @@ async def _idl(rpc: RpcClient, source: LrtSource) -> str:
         raise DiscoveryError(
             f"no IDL is published at {address}; give one by market.lrt.idl, or remove [market.lrt] to do without"
         )
-    return decode_idl_account(account.data, owner=account.owner, program_id=source.program)
+    try:
+        return decode_idl_account(account.data, owner=account.owner, program_id=source.program)
+    except LayoutError as error:
+        raise DiscoveryError(
+            f"what is published at {address} is no IDL: {error}; give one by market.lrt.idl"
+        ) from error
 
 
 async def _required(rpc: RpcClient, key: Pubkey, what: str) -> Account:

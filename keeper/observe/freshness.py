@@ -18,12 +18,15 @@ class FreshnessRules:
     """``max_age_slots``: how far a read may lie behind the highest slot known. ``frozen_after``: seconds of our own clock in
     which the node's slot must move. ``max_rate_step``: the largest believable rise of the redemption rate in one epoch (the
     largest ever seen of Solayer's pool is 10.4 bps: facts, execution.md 8). ``max_rate_fall``: how far it may lie below the
-    highest one ever believed (the restaking program pays the stake pool's withdrawal fee when it makes SOL liquid)."""
+    highest one ever believed (the restaking program pays the stake pool's withdrawal fee when it makes SOL liquid).
+    ``max_quote_age_slots``: how much older than the accounts quotes may be. It is wide, because a plan of one request a second
+    takes half a minute for a ladder, and because execution quotes again what it sends: an old quote costs a refusal."""
 
     max_age_slots: int
     frozen_after: float
     max_rate_step: Bps
     max_rate_fall: Bps
+    max_quote_age_slots: int = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,23 @@ def judge(reading: Reading, last: Accepted | None, rules: FreshnessRules, quotes
     age = max(reading.highest_slot.since(reading.slot), 0)
     drift = abs(reading.slot.since(reading.clock_slot))
     sources = (Source("accounts", reading.slot, age), Source("clock", reading.clock_slot, drift), *quotes)
-    return Freshness(_problem(reading, last, rules, age, drift), sources)
+    problem = _problem(reading, last, rules, age, drift)
+    return Freshness(problem, sources, _measured(reading, last, rules) if problem else ())
+
+
+def _measured(reading: Reading, last: Accepted | None, rules: FreshnessRules) -> tuple[tuple[str, int | str], ...]:
+    """What the rules looked at besides the ages of the sources, and the limits that they held it against."""
+    found: list[tuple[str, int | str]] = [
+        ("slot", reading.slot.value),
+        ("highest_slot", reading.highest_slot.value),
+        ("max_age_slots", rules.max_age_slots),
+        ("ms_since_progress", int(reading.seconds_since_progress * 1000)),
+    ]
+    if reading.rate is not None:
+        found.append(("rate", str(reading.rate)))
+    if last is not None:
+        found += [("believed_rate", str(last.rate)), ("believed_epoch", last.epoch.value)]
+    return tuple(found)
 
 
 def _problem(reading: Reading, last: Accepted | None, rules: FreshnessRules, age: int, drift: int) -> str:

@@ -21,7 +21,7 @@ from keeper.protocols.layout import LayoutError
 from keeper.protocols.market import Market
 from keeper.protocols.quotes import QuoteError
 from keeper.strategy import LadderNeed
-from keeper.units import Bps, Epoch, Lamports, Slot
+from keeper.units import Bps, Epoch, Lamports, Mint, Slot
 from keeper.venues.door import DexVenue
 from keeper.venues.ladder import LadderResult, depth_ladder
 from keeper.view import Fees, Freshness, GlowSol, Ladder, Rung, Source, StakePool, Ticket, View, Wallet
@@ -92,22 +92,22 @@ class Observer:
 
     async def view(self, needs: Sequence[LadderNeed]) -> View:
         """The world now. Raises ``ObservationFailed``; quotes that fail are missing ladders, not failures."""
-        glow = self._keys.market.lrt
-        wanted = _merged(needs) if glow is not None else ()
-        quoted_at = max(self._highest, self._read_slot)
-        ladders, problems = await self._ladders(wanted, quoted_at)
         try:
+            if not self._highest.value:
+                self.heard_of(await self._rpc.slot())  # so that the age of the first quotes is known, too
+            quoted, problems = await self._ladders(_merged(needs), self._highest)
             snapshot = await self._rpc.accounts(self._keys.all)
             now = parts.clock(snapshot)
             rents = await self._rent(now.epoch, snapshot)
             found = self._decode(snapshot, now.epoch, rents)
         except (RpcError, LayoutError, QuoteError) as error:
             raise ObservationFailed(f"{type(error).__name__}: {error}") from error
+        ladders, ages = _timely(quoted, snapshot.slot, self._config.rules.max_quote_age_slots)
         return View(
             slot=snapshot.slot,
             block_time=now.unix_timestamp,
             epoch=now.epoch,
-            fresh=self._judge(snapshot, now, found.glowsol, problems),
+            fresh=self._judge(snapshot, now, found.glowsol, (*ages, *problems)),
             glowsol=found.glowsol,
             pools=(found.pool,),
             quotes=ladders,
@@ -127,7 +127,7 @@ class Observer:
         return _Parts(glowsol, pool, parts.wallet(snapshot, self._keys, self._config.gas_reserve), tickets)
 
     def _judge(
-        self, snapshot: AccountSnapshot, now: parts.ClockSysvar, glowsol: GlowSol | None, problems: tuple[Source, ...]
+        self, snapshot: AccountSnapshot, now: parts.ClockSysvar, glowsol: GlowSol | None, quotes: tuple[Source, ...]
     ) -> Freshness:
         if snapshot.slot > self._read_slot:
             self._read_slot, self._progress_at = snapshot.slot, self._clock.now()
@@ -141,7 +141,7 @@ class Observer:
             epoch=now.epoch,
             rate=rate,
         )
-        verdict = judge(reading, self._accepted, self._config.rules, problems)
+        verdict = judge(reading, self._accepted, self._config.rules, quotes)
         if verdict.ok and rate is not None and (self._accepted is None or self._accepted.rate <= rate):
             self._accepted = Accepted(now.epoch, rate)
         return verdict
@@ -155,11 +155,13 @@ class Observer:
         for need, result in zip(needs, results, strict=True):
             rungs = tuple(Rung(quote.sell, quote.receive, quote.min_receive, quote.venue) for quote in result.quotes)
             if rungs:
-                ladders.append(Ladder(need.sizes[0].mint, need.buy, rungs, slot))
+                stated = (quote.context_slot for quote in result.quotes if quote.context_slot is not None)
+                ladders.append(Ladder(need.sizes[0].mint, need.buy, rungs, min((slot, *stated))))
             self._count(result)
             if not rungs and result.errors:
-                name = f"quotes {need.sizes[0].mint}/{need.buy}"
-                problems.append(Source(name, None, None, type(result.errors[0].error).__name__))
+                problems.append(
+                    Source(_named(need.sizes[0].mint, need.buy), None, None, type(result.errors[0].error).__name__)
+                )
         return tuple(ladders), tuple(problems)
 
     def _count(self, result: LadderResult) -> None:
@@ -191,6 +193,26 @@ class Observer:
         except RpcError:
             price = self._priority.clamp(None)  # the operator's floor; the node's advice is a courtesy
         return Fees(SIGNATURE_FEE, price, rents.token_account, rents.queue)
+
+
+def _named(sell: Mint, buy: Mint) -> str:
+    return f"quotes {sell}/{buy}"
+
+
+def _timely(ladders: Sequence[Ladder], read_at: Slot, max_age: int) -> tuple[tuple[Ladder, ...], tuple[Source, ...]]:
+    """(The ladders that may be used with accounts read at ``read_at``, the age of every ladder.)
+
+    Quotes come before the accounts and can be much older: a rate limit makes them wait for their turn, and a router may answer
+    out of an old state. One that is too old is a missing ladder, like one that never came.
+    """
+    kept: list[Ladder] = []
+    sources: list[Source] = []
+    for ladder in ladders:
+        age = max(read_at.since(ladder.slot), 0)
+        late = age > max_age
+        sources.append(Source(_named(ladder.sell, ladder.buy), ladder.slot, age, "quotes_stale" if late else ""))
+        kept += [] if late else [ladder]
+    return tuple(kept), tuple(sources)
 
 
 def _merged(needs: Sequence[LadderNeed]) -> tuple[LadderNeed, ...]:

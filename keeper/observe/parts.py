@@ -17,7 +17,7 @@ from keeper.protocols.market import LrtAddresses, Market
 from keeper.protocols.quotes import QuoteError
 from keeper.protocols.stake_pool import StakePool as StakePoolState
 from keeper.protocols.stake_pool import decode_stake_pool, quote_withdraw_sol, withdrawable_reserve
-from keeper.protocols.token import associated_token_address, decode_mint, decode_token_account
+from keeper.protocols.token import TokenAccount, associated_token_address, decode_mint, decode_token_account
 from keeper.units import SOL, SSOL, STAKE_POOL_LST, Epoch, Lamports, Mint, Rate, Slot, TokenAmount, UnixTime
 from keeper.view import GlowSol, StakePool, Ticket, Wallet
 
@@ -115,14 +115,16 @@ def glowsol(
     vault = _present(snapshot, lrt.ssol_vault, "sSOL vault")
     mint = _present(snapshot, Pubkey.from_string(lrt.glowsol.address), "glowSOL mint")
     state = lrt.program.decode_pool(account.data, owner=account.owner)
-    capacity = queue_capacity(lrt.program)
     books = LrtBooks(
         pool=state,
         liquid=max(account.lamports - rents.lrt_pool, Lamports(0)),
-        ssol=TokenAmount(SSOL, decode_token_account(vault.data, owner_program=vault.owner).amount),
+        ssol=TokenAmount(SSOL, _token_account(vault, SSOL).amount),
         ssol_rate=pool.rate,
         supply=TokenAmount(lrt.glowsol, decode_mint(mint.data, owner_program=mint.owner).supply),
     )
+    for name, value in (("waiting_period", state.waiting_period.value), ("pending_assets", state.pending_assets.value)):
+        if value < 0:  # an IDL may map a signed field; a negative wait would be a bonus in every price
+            raise LayoutError("restaking pool", name, "0 or more", str(value))
     gross = books.total_assets + state.pending_assets
     return GlowSol(
         mint=lrt.glowsol,
@@ -134,8 +136,16 @@ def glowsol(
         cancel_fee=state.cancel_fee,
         liquid=books.claimable,
         queue_open=queue_open,
-        queue_slots_free=max((capacity if capacity is not None else tickets + 1) - tickets, 0),
+        queue_slots_free=_places(lrt, tickets),
     )
+
+
+def _places(lrt: LrtAddresses, taken: int) -> int:
+    """Free places in the wallet's queue: none where the mapping has no queue, one more where the IDL does not bound it."""
+    if lrt.program.mapping.queue is None or "request_unstake" in lrt.program.missing():
+        return 0
+    capacity = queue_capacity(lrt.program)
+    return max(capacity - taken, 0) if capacity is not None else 1
 
 
 def queue(snapshot: AccountSnapshot, keys: Keys) -> tuple[tuple[Ticket, ...], bool]:
@@ -161,9 +171,18 @@ def wallet(snapshot: AccountSnapshot, keys: Keys, gas_reserve: Lamports) -> Wall
     for mint in keys.tokens:
         account = snapshot[keys.token_account(mint)]
         if account is not None:
-            held = decode_token_account(account.data, owner_program=account.owner)
+            held = _token_account(account, mint)
+            if held.owner != keys.owner:
+                raise LayoutError(f"the wallet's {mint} account", "owner", str(keys.owner), str(held.owner))
             amounts.append(TokenAmount(mint, held.amount))
     return Wallet(str(keys.owner), native.lamports if native else Lamports(0), gas_reserve, tuple(amounts))
+
+
+def _token_account(account: Account, mint: Mint) -> TokenAccount:
+    held = decode_token_account(account.data, owner_program=account.owner)
+    if str(held.mint) != mint.address:
+        raise LayoutError(f"token account of {mint}", "mint", mint.address, str(held.mint))
+    return held
 
 
 def _present(snapshot: AccountSnapshot, key: Pubkey, what: str) -> Account:

@@ -172,6 +172,11 @@ def associated_token_address(owner: Pubkey, mint: Pubkey, token_program: Pubkey 
     return Pubkey.find_program_address([bytes(owner), bytes(token_program), bytes(mint)], ASSOCIATED_TOKEN)[0]
 
 
+def associated_token_addresses(owner: Pubkey, mint: Pubkey) -> tuple[Pubkey, ...]:
+    """Where the owner's associated account for ``mint`` is, for either token program."""
+    return tuple(associated_token_address(owner, mint, program) for program in (SPL_TOKEN, TOKEN_2022))
+
+
 def create_ata_idempotent(payer: Pubkey, owner: Pubkey, mint: Pubkey, token_program: Pubkey = SPL_TOKEN) -> Instruction:
     """Create the owner's associated account for ``mint`` unless it is there already; ``payer`` pays its rent."""
     return spl.create_idempotent_associated_token_account(payer, owner, mint, token_program)

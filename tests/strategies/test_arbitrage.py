@@ -233,4 +233,6 @@ def test_a_plan_never_promises_what_its_bounds_do_not_keep(
 
 
 def test_the_gas_reserve_is_left_alone_by_every_size() -> None:
-    assert hold_of(view(price_bps=9_000, lamports=SOL_UNIT // 10)).reason == "no_quotes"
+    hold = hold_of(view(price_bps=9_000, lamports=SOL_UNIT // 10))
+    assert hold.reason == "no_size_fits"
+    assert hold.numbers["spendable"] == 0

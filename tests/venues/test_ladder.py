@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from fractions import Fraction
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -106,12 +108,46 @@ async def test_an_inflated_rung_is_dropped_and_named() -> None:
 def test_what_is_kept_rises_and_is_as_long_as_can_be(receives: list[int]) -> None:
     quotes = [quote_of(size, receive) for size, receive in enumerate(receives, 1)]
     kept = monotone(quotes)
-    values = [quote.receive.units for quote in kept]
-    assert values == sorted(set(values))
     assert [quote for quote in quotes if quote in kept] == kept
     longest = 0
     for mask in range(2 ** len(receives)):
-        chosen = [receive for index, receive in enumerate(receives) if mask >> index & 1]
-        if chosen == sorted(set(chosen)):
+        chosen = [quote for index, quote in enumerate(quotes) if mask >> index & 1]
+        if believable(chosen):
             longest = max(longest, len(chosen))
+    assert believable(kept)
     assert len(kept) == longest
+
+
+def believable(run: list[Quote]) -> bool:
+    """Each next size brings more, at a price that is no better than 25 bps above the one before (and a unit of rounding)."""
+    return all(
+        small.receive < large.receive
+        and Fraction(large.receive.units - 1, large.sell.units)
+        <= Fraction(small.receive.units + 1, small.sell.units) * Fraction(10_025, 10_000)
+        for small, large in pairwise(run)
+    )
+
+
+def quotes_of(*receives: int) -> list[Quote]:
+    return [quote_of(size * 10**9, receive) for size, receive in zip((1, 2, 5, 10), receives, strict=True)]
+
+
+def test_an_inflated_largest_size_is_dropped() -> None:
+    """Selling more at a far better price: it rises, and no pool pays so."""
+    honest = quotes_of(10**9, 2 * 10**9 - 10**6, 5 * 10**9 - 6 * 10**6, 99 * 10**9)
+    assert monotone(honest) == honest[:3]
+
+
+def test_a_router_that_splits_a_large_order_better_is_believed() -> None:
+    splits = quotes_of(10**9, 2 * 10**9 + 10**6, 5 * 10**9 + 4 * 10**6, 10 * 10**9)
+    assert monotone(splits) == splits
+
+
+async def test_a_venue_that_left_a_size_unanswered_is_not_waited_for_again() -> None:
+    hanging, honest = Curve("hanging", dict.fromkeys((1, 2, 4, 8))), Curve("honest", {1: 10, 2: 19, 4: 36, 8: 60})
+    result = await depth_ladder(
+        [hanging, honest], sizes(1, 2, 4, 8), SOL, slippage=Bps(0), concurrency=1, seconds_each=0.01
+    )
+    assert [quote.receive.units for quote in result.quotes] == [10, 19, 36, 60]
+    assert [type(fault.error) for fault in result.errors] == [VenueUnavailable] * 4
+    assert ["not asked" in str(fault.error) for fault in result.errors] == [False, True, True, True]
