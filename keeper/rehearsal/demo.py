@@ -98,7 +98,10 @@ def _plain(console: Console) -> Callable[[dict[str, Any], float], None]:
         if shown[0] - left >= PLAIN_EVERY or shown[0] == float("inf"):
             shown[0] = left
             console.print(
-                " | ".join(f"{label}: {text}" for label, text in rows(status, left)), highlight=False, soft_wrap=True
+                " | ".join(f"{label}: {text}" for label, text in rows(status, left)),
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
             )
 
     return show

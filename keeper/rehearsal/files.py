@@ -37,7 +37,7 @@ slippage = "3 bps"
 
 [venues.jupiter]
 base_url = "{jupiter}"
-requests_per_second = 1000
+requests_per_minute = 60000
 {sdk}
 [execution]
 rebroadcast_interval = 0.4

@@ -7,6 +7,7 @@ import asyncio
 import json
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 
 from keeper.rehearsal.world import Pace, scenario_hook, world
 from keeper.sim.localnet.account_files import AccountFile
@@ -16,12 +17,15 @@ from keeper.sim.localnet.server import Localnet, LocalnetConfig
 from keeper.sim.scenario import ScenarioConfig
 
 READY = "localnet ready "
+MAX_PORT = 65_534
 
 
 def localnet_config(options: argparse.Namespace) -> LocalnetConfig:
     """Raises ``ValueError`` for a number that makes no sense."""
-    from dataclasses import replace
-
+    if not 0 <= options.rpc_port <= MAX_PORT:
+        raise ValueError(
+            f"--rpc-port {options.rpc_port} is not a port; need 0 to {MAX_PORT} (the next one is taken too)"
+        )
     if options.demo_pace:
         base = world(options.seed, Pace(length=options.length), rpc_port=options.rpc_port)
     else:

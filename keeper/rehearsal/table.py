@@ -6,12 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 SOL = 1_000_000_000
 
 
 def _sol(lamports: int | None) -> str:
-    return "-" if lamports is None else f"{lamports / SOL:,.4f} SOL"
+    """To a tenth of a milli-SOL, cut towards zero."""
+    if lamports is None:
+        return "-"
+    whole, rest = divmod(abs(lamports), SOL)
+    return f"{'-' if lamports < 0 else ''}{whole:,}.{rest // 100_000:04d} SOL"
 
 
 def _ratio(value: float | None) -> str:
@@ -56,5 +61,5 @@ def table(status: Mapping[str, Any], seconds_left: float) -> Table:
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column()
     for label, text in rows(status, seconds_left):
-        grid.add_row(label, text)
+        grid.add_row(label, Text(text))  # a strategy's own words are no markup
     return grid

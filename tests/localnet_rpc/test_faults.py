@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import aiohttp
@@ -90,6 +91,17 @@ async def test_refused_requests_are_not_carried_out_and_lost_answers_are(served:
     assert served.net.bank.clock.slot == clock.slot + 1
     await served.call("localnet_setFaults", {"lost_answer_bps": 0})
     assert (await post(url, "getHealth"))[0] == 200
+
+
+async def test_a_node_that_lags_says_so(served: Stage) -> None:
+    await served.call("localnet_setFaults", {"slots_behind": 200})
+    status, body = await post(served.net.rpc_url, "getHealth")
+    assert status == 200
+    assert json.loads(body)["error"] == {
+        "code": -32005,
+        "message": "Node is behind by 200 slots",
+        "data": {"numSlotsBehind": 200},
+    }
 
 
 async def test_latency_is_waited_for_before_the_answer(served: Stage) -> None:

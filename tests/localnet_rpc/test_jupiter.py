@@ -138,6 +138,9 @@ async def test_routing_errors_by_name(stage: Stage) -> None:
     assert await refused(stage, quote, **pair(stage), swapMode="ExactOut") == (400, "NO_ROUTES_FOUND")
     assert await refused(stage, quote, **pair(stage), maxAccounts=65) == (400, "MAX_ACCOUNT_GREATER_THAN_MAX")
     assert await refused(stage, quote, **pair(stage), platformFeeBps=10) == (400, "NOT_SUPPORTED")
+    whole, nothing = (400, "ROUTE_PLAN_DOES_NOT_CONSUME_ALL_THE_AMOUNT"), (400, "CANNOT_COMPUTE_OTHER_AMOUNT_THRESHOLD")
+    assert await refused(stage, quote, **{**pair(stage), "amount": 2**64 - 1}) == whole
+    assert await refused(stage, quote, **pair(stage), slippageBps=10_000) == nothing
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,8 @@ def test_missing_files_and_bad_programs_are_named(tmp_path: Path) -> None:
         Localnet(bare(bpf_programs=((str(Keypair().pubkey()), program),)))
     with pytest.raises(AccountFileError, match="not a base58 address"):
         Localnet(bare(bpf_programs=(("x", program),)))
+    with pytest.raises(AccountFileError, match=r"program\.so: the file is not a keypair"):
+        Localnet(bare(bpf_programs=((str(program), program),)))
 
 
 def test_ports_come_in_neighbouring_pairs() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from solders.account import Account
+from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 from keeper.sim.localnet.rpc.errors import RpcError
@@ -63,12 +64,26 @@ class AccountFile:
 
 
 def read_program(address: str | Pubkey, path: str | Path) -> tuple[Pubkey, bytes]:
-    """(address, ELF) of --bpf-program ADDRESS FILE. Raises ``AccountFileError``."""
-    try:
-        key = address if isinstance(address, Pubkey) else Pubkey.from_string(address)
-    except ValueError as error:
-        raise AccountFileError(f"program address {address!r} is not a base58 address of 32 bytes") from error
+    """(address, ELF) of --bpf-program ADDRESS FILE, where ADDRESS may be a keypair file, as solana-test-validator takes it.
+
+    Raises ``AccountFileError``.
+    """
+    key = address if isinstance(address, Pubkey) else _program_address(address)
     try:
         return key, Path(path).read_bytes()
     except OSError as error:
         raise AccountFileError(f"program file {path}: {error}") from error
+
+
+def _program_address(text: str) -> Pubkey:
+    try:
+        return Pubkey.from_string(text)
+    except ValueError as error:
+        if not Path(text).is_file():
+            raise AccountFileError(
+                f"program address {text!r} is not a base58 address of 32 bytes, nor a keypair file"
+            ) from error
+    try:
+        return Keypair.from_json(Path(text).read_text(encoding="utf-8")).pubkey()
+    except (OSError, ValueError) as error:
+        raise AccountFileError(f"program address {text}: the file is not a keypair: {error}") from error

@@ -30,12 +30,14 @@ from keeper.sim.localnet.programs.jupiter_router import ACCOUNTS_A_STEP, minimum
 from keeper.sim.localnet.programs.routes import Leg, Route, find_route, read_pools
 
 WHOLE_BPS = 10_000
+U64_MAX = 2**64 - 1
 MAX_STEPS = 16
 """Steps that the router reads."""
 
 
 def best_route(bank: BankFace, asked: QuoteRequest) -> Route:
-    """The best route, or the reason there is none: TOKEN_NOT_TRADABLE, NO_ROUTES_FOUND, COULD_NOT_FIND_ANY_ROUTE."""
+    """The best route, or the reason there is none: TOKEN_NOT_TRADABLE, NO_ROUTES_FOUND, COULD_NOT_FIND_ANY_ROUTE, or
+    ROUTE_PLAN_DOES_NOT_CONSUME_ALL_THE_AMOUNT where no pool's vault has room for the input."""
 
     def search(*, direct_only: bool, dexes: frozenset[str] | None, exclude: frozenset[str]) -> Route | None:
         return find_route(
@@ -48,6 +50,7 @@ def best_route(bank: BankFace, asked: QuoteRequest) -> Route:
             direct_only=direct_only,
         )
 
+    _require_room(bank, asked)
     route = search(direct_only=asked.direct_only, dexes=asked.dexes, exclude=asked.exclude_dexes)
     if route is not None and len(route.legs) * ACCOUNTS_A_STEP > asked.max_accounts:
         route = search(direct_only=True, dexes=asked.dexes, exclude=asked.exclude_dexes)
@@ -62,6 +65,18 @@ def best_route(bank: BankFace, asked: QuoteRequest) -> Route:
     if search(direct_only=False, dexes=None, exclude=frozenset()) is not None:
         raise JupiterError("Could not find any route", ErrorCode.COULD_NOT_FIND_ANY_ROUTE)
     raise JupiterError("No routes found", ErrorCode.NO_ROUTES_FOUND)
+
+
+def _require_room(bank: BankFace, asked: QuoteRequest) -> None:
+    """A vault holds at most 2**64 - 1 base units: an input beyond what is left in every vault cannot be taken whole."""
+    reserves = [
+        state.reserve_a if state.a_to_b(asked.input_mint) else state.reserve_b
+        for state in read_pools(bank)
+        if asked.input_mint in (state.pool.mint_a, state.pool.mint_b)
+    ]
+    if reserves and min(reserves) + asked.amount > U64_MAX:
+        code = ErrorCode.ROUTE_PLAN_DOES_NOT_CONSUME_ALL_THE_AMOUNT
+        raise JupiterError("Route plan does not consume all the amount, please lower the amount", code)
 
 
 def decimal_text(value: Decimal) -> str:
@@ -90,13 +105,20 @@ def _step_json(leg: Leg, *, fees: bool) -> dict[str, Any]:
 
 
 def quote_json(route: Route, slippage_bps: int, *, fees: bool) -> dict[str, Any]:
-    """The fields that quote (v1) and build (v2) share. ``fees``: with the deprecated fee fields, which v2 dropped."""
+    """The fields that quote (v1) and build (v2) share. ``fees``: with the deprecated fee fields, which v2 dropped.
+
+    Raises ``JupiterError`` with CANNOT_COMPUTE_OTHER_AMOUNT_THRESHOLD where the slippage leaves nothing to insist on.
+    """
+    threshold = minimum_out(route.out_amount, slippage_bps)
+    if threshold == 0:
+        code = ErrorCode.CANNOT_COMPUTE_OTHER_AMOUNT_THRESHOLD
+        raise JupiterError(f"Cannot compute other amount threshold of {route.out_amount} at {slippage_bps} bps", code)
     return {
         "inputMint": str(route.input_mint),
         "inAmount": str(route.in_amount),
         "outputMint": str(route.output_mint),
         "outAmount": str(route.out_amount),
-        "otherAmountThreshold": str(minimum_out(route.out_amount, slippage_bps)),
+        "otherAmountThreshold": str(threshold),
         "swapMode": "ExactIn",
         "slippageBps": slippage_bps,
         "platformFee": None,

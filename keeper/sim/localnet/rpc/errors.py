@@ -67,6 +67,11 @@ def preflight_failure(error: JsonError, simulation: dict[str, Any]) -> RpcError:
     return RpcError(PREFLIGHT_FAILURE, f"Transaction simulation failed: {describe(error)}", simulation)
 
 
+def node_unhealthy(slots_behind: int) -> RpcError:
+    """-32005: the node lags behind its cluster."""
+    return RpcError(-32005, f"Node is behind by {slots_behind} slots", {"numSlotsBehind": slots_behind})
+
+
 def block_not_available(slot: int) -> RpcError:
     """-32004: the slot has no finished block yet."""
     return RpcError(BLOCK_NOT_AVAILABLE, f"Block not available for slot {slot}")

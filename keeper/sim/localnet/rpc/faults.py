@@ -16,13 +16,15 @@ class FaultRates:
     """``drop_rate_bps``: share of sendTransaction calls that answer with the signature and do nothing (each resend draws anew).
     ``land_delay_slots``: slots between sending and execution. ``rpc_latency_ms``: added before every HTTP answer.
     ``error_rate_bps``: share of HTTP requests answered 503 without being read (so their outcome is known to be nothing).
-    ``lost_answer_bps``: share of HTTP requests that are carried out and then answered 503 (their outcome is unknown)."""
+    ``lost_answer_bps``: share of HTTP requests that are carried out and then answered 503 (their outcome is unknown).
+    ``slots_behind``: what getHealth says the node lags by (-32005 where it is not 0); everything else goes on answering."""
 
     drop_rate_bps: int = 0
     land_delay_slots: int = 0
     rpc_latency_ms: int = 0
     error_rate_bps: int = 0
     lost_answer_bps: int = 0
+    slots_behind: int = 0
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

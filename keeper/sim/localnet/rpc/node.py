@@ -57,7 +57,7 @@ class HeadKeeper:
         self._heads.note()
         self._performance.slot(slot)
 
-    def on_transaction(self, record: TransactionRecord) -> None:  # noqa: ARG002
+    def on_transaction(self, record: TransactionRecord) -> None:  # noqa: ARG002 - as above
         """A transaction entered the block."""
         self._performance.transaction()
 

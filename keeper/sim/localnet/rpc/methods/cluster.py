@@ -7,6 +7,7 @@ from typing import Any
 from solders.pubkey import Pubkey
 
 from keeper.protocols.addresses import SPL_TOKEN, STAKE, STAKE_POOL_PROGRAM, SYSTEM, TOKEN_2022
+from keeper.sim.localnet.rpc.errors import node_unhealthy
 from keeper.sim.localnet.rpc.heads import API_VERSION
 from keeper.sim.localnet.rpc.node import Method, Node
 from keeper.sim.localnet.rpc.params import Params
@@ -17,26 +18,28 @@ _COUNTED_OWNERS = (SYSTEM, STAKE, VOTE, SPL_TOKEN, TOKEN_2022, STAKE_POOL_PROGRA
 
 
 def get_health(node: Node, params: Params) -> str:  # noqa: ARG001 - takes none
-    """A localnet that answers is healthy: it has nobody to lag behind."""
+    """A localnet has nobody to lag behind; the fault ``slots_behind`` lets it say that it does."""
+    if node.faults.rates.slots_behind:
+        raise node_unhealthy(node.faults.rates.slots_behind)
     return "ok"
 
 
-def get_version(node: Node, params: Params) -> dict[str, Any]:  # noqa: ARG001
+def get_version(node: Node, params: Params) -> dict[str, Any]:  # noqa: ARG001 - takes none
     """The Agave runtime inside LiteSVM. Feature set 0: what a node without one reports."""
     return {"solana-core": API_VERSION, "feature-set": _FEATURE_SET}
 
 
-def get_genesis_hash(node: Node, params: Params) -> str:  # noqa: ARG001
+def get_genesis_hash(node: Node, params: Params) -> str:  # noqa: ARG001 - takes none
     """One per seed."""
     return str(node.genesis_hash)
 
 
-def get_identity(node: Node, params: Params) -> dict[str, str]:  # noqa: ARG001
+def get_identity(node: Node, params: Params) -> dict[str, str]:  # noqa: ARG001 - takes none
     """One per seed."""
     return {"identity": str(node.identity)}
 
 
-def get_first_available_block(node: Node, params: Params) -> int:  # noqa: ARG001
+def get_first_available_block(node: Node, params: Params) -> int:  # noqa: ARG001 - takes none
     """The oldest block in history; the current slot while no block is finished."""
     config, tip = node.bank.config, node.bank.clock.slot
     oldest = max(config.start_slot, tip - config.history_slots)
