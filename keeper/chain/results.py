@@ -154,6 +154,9 @@ def landed_transaction(result: object, signature: Signature) -> LandedTransactio
     if meta is None:
         raise Malformed("result.meta", "the transaction's outcome", None)
     fields = read.mapping(meta, "result.meta")
+    carried = read.mapping(member(result, "transaction", "result"), "result.transaction").get("signatures")
+    if not isinstance(carried, list) or not carried or carried[0] != str(signature):
+        raise Malformed("result.transaction.signatures", f"the transaction {signature} that was asked for", carried)
     keys = _account_keys(member(result, "transaction", "result"), fields)
     units = fields.get("computeUnitsConsumed")
     return LandedTransaction(

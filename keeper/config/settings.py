@@ -116,7 +116,7 @@ class Jupiter(Table):
 
     base_url: HttpUrl = "https://api.jup.ag"
     api_key_file: Path | None = None
-    requests_per_second: Annotated[int, Field(ge=1, le=1000)] = 1
+    requests_per_minute: Annotated[int, Field(ge=2, le=100_000)] = 60
     timeout: Span = Duration(10)
 
 

@@ -67,8 +67,14 @@ class Metrics:
     def _start(self, strategies: Iterable[str], tasks: Iterable[str]) -> None:
         for tick_result in get_args(TickResult):
             self._activity.ticks.labels(tick_result)
+        for state in get_args(TradingState):
+            self._activity.trading_state.labels(state)
+        for direction in ("buy", "sell"):
+            self._surroundings.dex_price.labels(direction).set(UNKNOWN)
         for strategy in strategies:
             self._activity.attempts.labels(strategy)
+            self._activity.denials.labels(strategy, OTHER)
+            self._activity.errors.labels(strategy, OTHER)
             self._activity.expected_profit.labels(strategy)
             for decision in ("plan", "hold"):
                 self._activity.decisions.labels(strategy, decision, OTHER)

@@ -37,6 +37,24 @@ def test_counters_start_at_zero_for_every_strategy_result_and_task(read: Read) -
         assert read("keeper_ticks_total", result=result) == 0
     assert read("keeper_task_failures_total", task="tick") == 0
     assert read("keeper_tx_attempts_total", strategy="arbitrage") == 0
+    assert read("keeper_risk_denials_total", strategy="arbitrage", reason="other") == 0
+    assert read("keeper_tx_errors_total", strategy="arbitrage", error="other") == 0
+
+
+def test_only_what_is_named_by_chain_and_configuration_is_missing_before_the_first_tick(
+    metrics: Metrics, registry: CollectorRegistry
+) -> None:
+    exported = {sample.name for family in registry.collect() for sample in family.samples}
+    declared = {f"{one.name}_count" if one.kind == "histogram" else one.name for one in metrics.declared}
+    assert declared - exported == {
+        "keeper_rpc_requests_total",
+        "keeper_rpc_request_duration_seconds_count",
+        "keeper_venue_requests_total",
+        "keeper_stake_pool_current",
+        "keeper_stake_pool_rate_ratio",
+        "keeper_view_age_slots",
+        "keeper_wallet_token_units",
+    }
 
 
 def test_only_a_tick_that_went_well_moves_the_time_of_the_last_success(metrics: Metrics, read: Read) -> None:
