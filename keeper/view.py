@@ -209,7 +209,11 @@ class Fees:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The world at ``slot``. ``glowsol`` is None in the mode without access to the restaking program."""
+    """The world at ``slot``. ``glowsol`` is None in the mode without access to the restaking program.
+
+    ``cooling`` are the reasons of the strategy's own plans that failed again and again lately: it should leave them out, so
+    that its next best plan gets its turn. The engine refuses them anyhow, until they have cooled down.
+    """
 
     slot: Slot
     block_time: UnixTime
@@ -222,6 +226,7 @@ class View:
     wallet: Wallet
     queue: tuple[Ticket, ...]
     fees: Fees
+    cooling: tuple[str, ...] = ()
 
     def ladder(self, sell: Mint, buy: Mint) -> Ladder | None:
         """The depth ladder of a direction, or None where it was not asked for or no quote came."""

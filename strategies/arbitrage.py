@@ -95,7 +95,7 @@ def decide(view: View, params: Params) -> Decision:
     if glow is None:
         return Hold("lrt_unavailable", {"slot": view.slot.value})
     claim = _claim(view, glow, params)
-    if claim is not None:
+    if claim is not None and claim.reason not in view.cooling:
         return claim
     if not glow.outstanding or not glow.total_assets:
         return Hold(
@@ -111,10 +111,10 @@ def decide(view: View, params: Params) -> Decision:
         thin = "edge_below_minimum" if best.edge < params.min_edge else "profit_below_minimum"
         limits = {"min_edge_bps": params.min_edge.value, "min_profit": params.min_profit.value}
         return Hold(thin, {**best.numbers, **limits})
-    free = [one for one in worth if not one.obstacle and one.edge <= params.max_edge]
+    free = [one for one in worth if not one.obstacle and one.edge <= params.max_edge and one.way not in view.cooling]
     if not free:
         best = max(worth, key=lambda one: one.profit)
-        obstacle = "edge_absurd" if best.edge > params.max_edge else best.obstacle
+        obstacle = "edge_absurd" if best.edge > params.max_edge else best.obstacle or "cooling_down"
         return Hold(obstacle, best.numbers)
     best = max(free, key=lambda one: one.profit)
     expected = Expected(best.profit, best.costs, best.edge, best.capital, best.ripens, best.sol_change)

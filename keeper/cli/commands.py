@@ -75,6 +75,41 @@ def run(options: argparse.Namespace) -> int:
     return OK
 
 
+def books(options: argparse.Namespace) -> int:
+    """``keeper books --config FILE [--accept]``: exit 0 where ledger and chain agree or were made to, 1 where they differ."""
+    from keeper.chain.errors import RpcError, WrongCluster
+    from keeper.chain.signer import SignerError
+    from keeper.config import ConfigError, load_config
+    from keeper.engine.accounting import account
+    from keeper.engine.assembly import StartupError
+    from keeper.journal.records import JournalError
+    from keeper.observe.discovery import DiscoveryError
+    from keeper.protocols.layout import LayoutError
+    from keeper.telemetry.logs import configure_logs
+
+    configure_logs("console", level="warning")
+    try:
+        found = asyncio.run(account(load_config(options.config), accept=options.accept))
+    except ConfigError as error:
+        _complain(str(error))
+        return UNUSABLE
+    except (
+        SignerError,
+        StartupError,
+        DiscoveryError,
+        WrongCluster,
+        RpcError,
+        JournalError,
+        LayoutError,
+        OSError,
+    ) as error:
+        _complain(f"the books cannot be checked: {type(error).__name__}: {error}")
+        return UNUSABLE
+    for line in found.lines():
+        _say(line)
+    return OK if found.accepted or not found.differences else FAILED
+
+
 def localnet(options: argparse.Namespace) -> int:
     """``keeper localnet``: until interrupted."""
     from keeper.rehearsal.serving import serve

@@ -13,6 +13,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"glow-keeper {version('glow-keeper')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _run(commands.add_parser("run", help="run the daemon"))
+    _books(commands.add_parser("books", help="hold the ledger against the chain; book what the operator moved by hand"))
     config = commands.add_parser("config", help="look at a configuration file")
     _check(
         config.add_subparsers(required=True, metavar="ACTION").add_parser("check", help="explain what is wrong with it")
@@ -29,6 +30,16 @@ def _run(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the TOML configuration")
     parser.set_defaults(run=run)
+
+
+def _books(parser: argparse.ArgumentParser) -> None:
+    from keeper.cli.commands import books
+
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the TOML configuration")
+    parser.add_argument(
+        "--accept", action="store_true", help="book the differences as external; the keeper must be stopped"
+    )
+    parser.set_defaults(run=books)
 
 
 def _check(parser: argparse.ArgumentParser) -> None:

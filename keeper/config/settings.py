@@ -105,9 +105,11 @@ class LrtAccess(Table):
 
 
 class MarketTable(Table):
-    """What the chain cannot tell."""
+    """What the chain cannot tell. ``watch``: further accounts whose change wakes the tick, such as the vaults of the DEX pools
+    that glowSOL trades in; the keeper's own accounts and the protocols' are watched anyway."""
 
     lookup_tables: tuple[Address, ...] = ()
+    watch: tuple[Address, ...] = ()
     lrt: LrtAccess | None = None
 
 
@@ -150,13 +152,15 @@ class Execution(Table):
 
 class Engine(Table):
     """The loop and its limits. A tick comes with news from the websocket, at most every ``min_interval`` seconds, and at least
-    every ``max_interval``. A View is stale beyond ``max_view_age_slots``, or when the node stands still for ``frozen_after``, or
-    when the redemption rate rose by more than ``max_rate_step`` in one epoch or lies more than ``max_rate_fall`` below its
-    highest. ``discount_rate`` per year values what waits. An unreachable node is waited for ``startup_patience`` at the start."""
+    every ``max_interval``. A View is stale beyond ``max_view_age_slots`` (its quotes beyond ``max_quote_age_slots``), or when the
+    node stands still for ``frozen_after``, or when the redemption rate rose by more than ``max_rate_step`` in one epoch or lies
+    more than ``max_rate_fall`` below its highest. ``discount_rate`` per year values what waits. An unreachable node is waited for
+    ``startup_patience`` at the start."""
 
     min_interval: Annotated[float, Field(ge=0, le=60)] = 0.5
     max_interval: Annotated[float, Field(gt=0, le=600)] = 10.0
     max_view_age_slots: Annotated[int, Field(ge=1, le=1000)] = 25
+    max_quote_age_slots: Annotated[int, Field(ge=1, le=10_000)] = 150
     frozen_after: Span = Duration(20)
     max_rate_step: Share = Bps(20)
     max_rate_fall: Share = Bps(1)

@@ -240,7 +240,11 @@ def _policy(settings: Settings) -> ExecutionPolicy:
 def _observing(settings: Settings) -> ObserverConfig:
     engine = settings.engine
     rules = FreshnessRules(
-        engine.max_view_age_slots, float(engine.frozen_after.value), engine.max_rate_step, engine.max_rate_fall
+        max_age_slots=engine.max_view_age_slots,
+        frozen_after=float(engine.frozen_after.value),
+        max_rate_step=engine.max_rate_step,
+        max_rate_fall=engine.max_rate_fall,
+        max_quote_age_slots=engine.max_quote_age_slots,
     )
     return ObserverConfig(settings.wallet.gas_reserve, settings.venues.slippage, rules)
 

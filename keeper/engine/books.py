@@ -106,26 +106,34 @@ class Books:
         return replace(item, on_chain=item.booked + min(before, now)) if quiet and before > 0 else None
 
     async def _book_external(self, leadership: Leadership, settled: Sequence[Drift]) -> None:
-        slot = await self._rpc.slot()
-        when = UnixTime(int(self._clock.wall()))
-        entries = [
-            LedgerEntry(
-                signature=f"external:{slot}:{item.account}:{item.asset}",
-                slot=slot,
-                block_time=when,
-                account=item.account,
-                asset=item.asset,
-                kind="external",
-                delta=item.on_chain - item.booked,
-            )
-            for item in settled
-        ]
-        await self._journal.book(leadership, entries)
+        entries = await book_external(self._journal, self._rpc, leadership, settled, self._clock)
         log.info("external_change_booked", entries=[f"{entry.delta:+d} {entry.asset}" for entry in entries])
         booked = {(item.account, item.asset): item.on_chain for item in settled}
         after = (replace(item, booked=booked.get((item.account, item.asset), item.booked)) for item in self.drift)
         self.drift = tuple(item for item in after if item.booked != item.on_chain)
         self.opening = await opening_balances(self._journal, self._owner)
+
+
+async def book_external(
+    journal: Journal, rpc: RpcClient, leadership: Leadership, found: Sequence[Drift], clock: Clock
+) -> list[LedgerEntry]:
+    """Book each difference as a change that no transaction of ours made. Raises ``JournalError``, ``RpcError``."""
+    slot = await rpc.slot()
+    when = UnixTime(int(clock.wall()))
+    entries = [
+        LedgerEntry(
+            signature=f"external:{slot}:{item.account}:{item.asset}",
+            slot=slot,
+            block_time=when,
+            account=item.account,
+            asset=item.asset,
+            kind="external",
+            delta=item.on_chain - item.booked,
+        )
+        for item in found
+    ]
+    await journal.book(leadership, entries)
+    return entries
 
 
 async def opening_balances(journal: Journal, owner: Pubkey) -> dict[str, int]:

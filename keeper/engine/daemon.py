@@ -149,7 +149,7 @@ class Daemon:
     async def _work(self, tick: Tick, lease: Lease) -> None:
         stream = ChainStream(
             self._settings.cluster.websocket,
-            self._running.observer.watched,
+            (*self._running.observer.watched, *self._settings.market.watch),
             on_event=self._heard,
             clock=self._edges.clock,
         )

@@ -11,6 +11,7 @@ import structlog
 
 from keeper.chain.clock import Clock
 from keeper.engine.books import Books, BooksState
+from keeper.engine.cooldown import Cooldown
 from keeper.engine.decision_log import DecisionLog
 from keeper.engine.valuation import Valuation, value
 from keeper.execution.executor import Executor
@@ -98,6 +99,7 @@ class Tick:
         self._decisions = decisions
         self._clock = clock
         self._since_reconciled = config.reconcile_every
+        self._cooldown = Cooldown(clock)
         self.risk = RiskState()
         self.memory = Memory()
         metrics.trading(self.risk.trading.value)
@@ -142,14 +144,16 @@ class Tick:
 
     async def _decide_and_act(self, view: View) -> bool:
         for configured in self._strategies:
-            decision = self._decide(configured, view)
+            seen = replace(view, cooling=self._cooldown.cooling(configured.name))
+            decision = self._decide(configured, seen)
             self.memory.denials.pop(configured.name, None)
             if isinstance(decision, Hold):
                 continue
-            approved = self._review(configured.name, decision, view)
+            approved = self._review(configured.name, decision, seen)
             if approved is None:
                 continue
-            outcomes = await self._executor.execute(self._leadership(), configured.name, approved.plan, view)
+            outcomes = await self._executor.execute(self._leadership(), configured.name, approved.plan, seen)
+            self._cooldown.ended(configured.name, decision.reason, outcomes)
             self.memory.outcomes = outcomes
             self.memory.landed += sum(isinstance(outcome, Landed) for outcome in outcomes)
             self._metrics.in_flight(self._executor.in_flight)
@@ -170,8 +174,12 @@ class Tick:
         return decision
 
     def _review(self, strategy: str, plan: Plan, view: View) -> Approved | None:
+        verdict: Approved | Denied
         try:
-            verdict = review(plan, view, self._state, self._config.limits)
+            if plan.reason in view.cooling:
+                verdict = Denied("cooling_down", {"plan": plan.reason})
+            else:
+                verdict = review(plan, view, self._state, self._config.limits)
         except Exception as error:
             log.exception("risk_raised", strategy=strategy)
             self.halt(f"risk review raised {type(error).__name__}")

@@ -26,7 +26,7 @@ class FreshnessRules:
     frozen_after: float
     max_rate_step: Bps
     max_rate_fall: Bps
-    max_quote_age_slots: int = 150
+    max_quote_age_slots: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from keeper.view import Fees, Freshness, GlowSol, Ladder, Rung, Source, StakePoo
 SIGNATURE_FEE = Lamports(5_000)  # of one signature (facts, execution.md 1.8)
 UNKNOWN_QUEUE_SIZE = 1_024  # bytes taken for its rent where the IDL does not fix the size: more than any known shape
 STAKE_ACCOUNT_SIZE = 200
+UNBELIEVABLE_LEAD = 50_000  # slots: hours, at any slot time that Solana has had
 TOKEN_ACCOUNT_SIZE = 165
 
 
@@ -87,7 +88,10 @@ class Observer:
         return tuple(key for key in self._keys.all if key != CLOCK_SYSVAR)
 
     def heard_of(self, slot: Slot) -> None:
-        """Somebody (a websocket, another node) is at ``slot``."""
+        """Somebody (a websocket, another node) is at ``slot``. What no cluster could be ahead by is not believed: one absurd
+        number would make every later view look old. A node that really is that far behind stands out as frozen."""
+        if self._read_slot.value and slot.since(self._read_slot) > UNBELIEVABLE_LEAD:
+            return
         self._highest = max(self._highest, slot)
 
     async def view(self, needs: Sequence[LadderNeed]) -> View:

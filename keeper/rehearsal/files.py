@@ -25,6 +25,7 @@ gas_reserve = "1 SOL"
 
 [market]
 lookup_tables = ["{lookup_table}"]
+watch = {watch}
 
 [market.lrt]
 glowsol = "{glowsol}"
@@ -81,6 +82,7 @@ class Net:
     glowsol: str
     lrt_pool: str
     lookup_table: str
+    watch: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ class Folder:
                 glowsol=net.glowsol,
                 lrt_pool=net.lrt_pool,
                 lookup_table=net.lookup_table,
+                watch=json.dumps(list(net.watch)),
                 port=port,
                 sdk=sdk,
             )

@@ -94,6 +94,7 @@ async def start_localnet(arguments: Sequence[str], log: Path) -> tuple[Child, Ne
         glowsol=market["mints"]["glowSOL"],
         lrt_pool=market["lrt_pool"],
         lookup_table=market["lookup_table"],
+        watch=tuple(where["dex_vaults"]),
     )
     return child, net
 

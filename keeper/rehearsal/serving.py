@@ -12,6 +12,7 @@ from dataclasses import replace
 from keeper.rehearsal.world import Pace, scenario_hook, world
 from keeper.sim.localnet.account_files import AccountFile
 from keeper.sim.localnet.interface import BankConfig
+from keeper.sim.localnet.programs.dex_state import read_pool
 from keeper.sim.localnet.rpc.faults import FaultRates
 from keeper.sim.localnet.server import Localnet, LocalnetConfig
 from keeper.sim.scenario import ScenarioConfig
@@ -56,8 +57,21 @@ def _account(words: list[str]) -> AccountFile:
 def ready_line(net: Localnet) -> str:
     """Where everything is, as one line of JSON behind ``READY``: for scripts and for people."""
     market = net.market.as_json() if net.market is not None else {}
-    where = {"rpc": net.rpc_url, "websocket": net.ws_url, "jupiter": net.jupiter_url, "market": market}
+    where = {
+        "rpc": net.rpc_url,
+        "websocket": net.ws_url,
+        "jupiter": net.jupiter_url,
+        "market": market,
+        "dex_vaults": dex_vaults(net),
+    }
     return READY + json.dumps(where)
+
+
+def dex_vaults(net: Localnet) -> list[str]:
+    """The token accounts that every DEX trade changes: what a keeper watches to hear of price moves."""
+    pools = net.market.dex_pools.values() if net.market is not None else ()
+    states = [read_pool(net.bank.get_account, address).pool for address in pools]
+    return [str(vault) for pool in states for vault in (pool.vault_a, pool.vault_b)]
 
 
 async def serve(options: argparse.Namespace, say: Callable[[str], None]) -> None:

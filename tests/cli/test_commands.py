@@ -219,7 +219,7 @@ def test_the_localnet_says_where_it_is_serves_and_ends_on_sigterm(
     localnet: tuple[subprocess.Popen[str], dict[str, object]],
 ) -> None:
     process, where = localnet
-    assert set(where) == {"rpc", "websocket", "jupiter", "market"}
+    assert set(where) == {"rpc", "websocket", "jupiter", "market", "dex_vaults"}
     url = str(where["rpc"])
     slots: list[int] = []
     deadline = time.monotonic() + SECONDS

@@ -45,6 +45,8 @@ def _outcomes(value: ast.expr) -> set[str]:
     """The texts that an expression may evaluate to; a condition's own texts are not among them."""
     if isinstance(value, ast.IfExp):
         return _outcomes(value.body) | _outcomes(value.orelse)
+    if isinstance(value, ast.BoolOp):
+        return {text for one in value.values for text in _outcomes(one)}
     return texts(value) if isinstance(value, ast.Constant) else set()
 
 
@@ -62,9 +64,10 @@ def documented(doc: Page, heading: str) -> list[str]:
 def test_the_reader_finds_codes_behind_names_and_conditions() -> None:
     module = ast.parse(
         'def f(a):\n    x = "one" if a.kind == "not this" else "two"\n    y = 1\n    obstacle = "three"\n'
-        '    if a: return Hold(x)\n    if a.b: return Hold(a.obstacle, {"no": 1})\n    return Hold("four")\n'
+        '    if a: return Hold(x)\n    if a.b: return Hold(a.obstacle, {"no": 1})\n'
+        '    z = a.c or "five"\n    if z: return Hold(z)\n    return Hold("four")\n'
     )
-    assert first_arguments(module, "Hold") == {"one", "two", "three", "four"}
+    assert first_arguments(module, "Hold") == {"one", "two", "three", "four", "five"}
 
 
 def test_every_hold_reason_is_documented_once_and_none_is_stale() -> None:
@@ -77,6 +80,7 @@ def test_every_hold_reason_is_documented_once_and_none_is_stale() -> None:
 
 def test_every_denial_is_documented_once_and_none_is_stale() -> None:
     codes = first_arguments(tree("keeper/risk/review.py"), "Denied")
+    codes |= first_arguments(tree("keeper/engine/tick.py"), "Denied")
     assert sorted(documented(page(PAGE), "Denials")) == sorted(codes)
 
 

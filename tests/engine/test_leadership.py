@@ -187,7 +187,7 @@ async def test_nothing_is_signed_before_what_was_in_flight_has_come_to_its_end(s
         await stage.parts.executor.drain(0.0)
         assert [one.state for one in await journal.attempts()] == [AttemptState.SIGNED]
     stage.net.faults.rates = FaultRates()
-    stage.clock.sleep = pass_time  # type: ignore[method-assign]
+    stage.clock.sleep = pass_time  # type: ignore[method-assign]  # the clock is a double here
 
     async with AsyncExitStack() as life:
 

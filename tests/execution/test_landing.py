@@ -283,7 +283,7 @@ async def test_signing_is_timed_from_the_decision(stage: Stage) -> None:
     seen: list[tuple[str, float]] = []
 
     class Watch(Unobserved):
-        def attempt_signed(self, strategy: str, signature: str, seconds: float) -> None:  # noqa: ARG002
+        def attempt_signed(self, strategy: str, signature: str, seconds: float) -> None:  # noqa: ARG002 - the observer's signature
             seen.append((strategy, seconds))
 
     executor = stage.world.executor(stage.journal, stage.network, observer=Watch())

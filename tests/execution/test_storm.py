@@ -97,7 +97,7 @@ async def storm(weather: Weather, intents: int, empty_journal: Path) -> Counter[
                 outcomes = await until_it_lives(
                     journal,
                     lambda: world.executor(journal, network),
-                    lambda executor, held, amount=amount: world.run(executor, held, (Wrap(amount),)),  # type: ignore[misc]
+                    lambda executor, held, amount=amount: world.run(executor, held, (Wrap(amount),)),  # type: ignore[misc]  # mypy cannot infer a lambda with a default
                 )
                 ended.update(type(outcome).__name__ for outcome in outcomes)
                 check_outcomes(world, outcomes)

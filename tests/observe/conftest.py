@@ -27,7 +27,9 @@ from keeper.units import SOL, SSOL, Bps, Lamports, MicroLamports, TokenAmount
 from keeper.venues.jupiter_build import JupiterBuild, RateLimit
 from tests.engine.stage import SOL_UNIT, Wire, genesis_of, market_of, quiet_config, stake_and_queue
 
-RULES = FreshnessRules(max_age_slots=40, frozen_after=20.0, max_rate_step=Bps(20), max_rate_fall=Bps(1))
+RULES = FreshnessRules(
+    max_age_slots=40, frozen_after=20.0, max_rate_step=Bps(20), max_rate_fall=Bps(1), max_quote_age_slots=150
+)
 GAS_RESERVE = Lamports(SOL_UNIT)
 FLOOR = MicroLamports(1_000)
 STAKED, QUEUED = 50 * SOL_UNIT, (10 * SOL_UNIT, 5 * SOL_UNIT)

@@ -17,7 +17,9 @@ from keeper.view import Source
 from tests.engine.stage import market_of
 from tests.observe.conftest import Eye
 
-RULES = FreshnessRules(max_age_slots=25, frozen_after=20.0, max_rate_step=Bps(20), max_rate_fall=Bps(1))
+RULES = FreshnessRules(
+    max_age_slots=25, frozen_after=20.0, max_rate_step=Bps(20), max_rate_fall=Bps(1), max_quote_age_slots=150
+)
 PAR = Rate(105, 100)
 GOOD = Reading(
     slot=Slot(1_000),

@@ -236,3 +236,16 @@ def test_the_gas_reserve_is_left_alone_by_every_size() -> None:
     hold = hold_of(view(price_bps=9_000, lamports=SOL_UNIT // 10))
     assert hold.reason == "no_size_fits"
     assert hold.numbers["spendable"] == 0
+
+
+def test_a_way_that_keeps_failing_makes_room_for_the_next_best() -> None:
+    seen = view(price_bps=9_900, ssol_price_bps=10_040)
+    assert plan_of(seen).reason == "buy_and_sell_ssol"
+    assert plan_of(replace(seen, cooling=("buy_and_sell_ssol",))).reason == "buy_and_queue"
+    both = ("buy_and_queue", "buy_and_sell_ssol")
+    assert plan_of(replace(seen, cooling=both)).reason == "mint_and_sell_ssol"  # the sSOL premium is there too
+    assert hold_of(replace(seen, cooling=(*both, "mint_and_sell_ssol"))).reason == "cooling_down"
+    premium = view(price_bps=10_080)
+    assert hold_of(replace(premium, cooling=("mint_and_sell",))).reason == "cooling_down"
+    ripe = ticket(3, assets=5 * SOL_UNIT, ripe_in=-1)
+    assert plan_of(replace(view(price_bps=10_080, queue=(ripe,)), cooling=("claim_ripe",))).reason == "mint_and_sell"
