@@ -228,6 +228,19 @@ class Plan:
         _check_code("Plan", self.reason)
         object.__setattr__(self, "numbers", MappingProxyType(dict(self.numbers)))
 
+    @property
+    def resting_name(self) -> str:
+        """See ``resting_name``."""
+        intents = (intent for step in self.steps for intent in step.intents)
+        tickets = (one.ticket for one in intents if isinstance(one, ClaimUnstake | CancelUnstake))
+        return resting_name(self.reason, next(tickets, None))
+
+
+def resting_name(reason: str, ticket: TicketId | None = None) -> str:
+    """What a plan is called while it rests (``View.cooling``): its reason, and for a request in the queue also its index, so that
+    one that cannot be claimed does not stand before the others."""
+    return reason if ticket is None else f"{reason}:{ticket.index}"
+
 
 @dataclass(frozen=True, slots=True)
 class Hold:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keeper.plan import TicketId
+from keeper.plan import TicketId, resting_name
 from keeper.units import (
     Bps,
     ComputeUnits,
@@ -211,8 +211,8 @@ class Fees:
 class View:
     """The world at ``slot``. ``glowsol`` is None in the mode without access to the restaking program.
 
-    ``cooling`` are the reasons of the strategy's own plans that failed again and again lately: it should leave them out, so
-    that its next best plan gets its turn. The engine refuses them anyhow, until they have cooled down.
+    ``cooling`` names the strategy's own plans (``Plan.resting_name``) that failed again and again lately: it should leave them
+    out (``rests``), so that its next best plan gets its turn. The engine refuses them anyhow, until they have cooled down.
     """
 
     slot: Slot
@@ -227,6 +227,10 @@ class View:
     queue: tuple[Ticket, ...]
     fees: Fees
     cooling: tuple[str, ...] = ()
+
+    def rests(self, reason: str, ticket: TicketId | None = None) -> bool:
+        """Whether a plan of this reason (and, for a claim or a cancellation, of this request) is to be left alone now."""
+        return resting_name(reason, ticket) in self.cooling
 
     def ladder(self, sell: Mint, buy: Mint) -> Ladder | None:
         """The depth ladder of a direction, or None where it was not asked for or no quote came."""

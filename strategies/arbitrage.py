@@ -95,7 +95,7 @@ def decide(view: View, params: Params) -> Decision:
     if glow is None:
         return Hold("lrt_unavailable", {"slot": view.slot.value})
     claim = _claim(view, glow, params)
-    if claim is not None and claim.reason not in view.cooling:
+    if claim is not None:
         return claim
     if not glow.outstanding or not glow.total_assets:
         return Hold(
@@ -111,7 +111,7 @@ def decide(view: View, params: Params) -> Decision:
         thin = "edge_below_minimum" if best.edge < params.min_edge else "profit_below_minimum"
         limits = {"min_edge_bps": params.min_edge.value, "min_profit": params.min_profit.value}
         return Hold(thin, {**best.numbers, **limits})
-    free = [one for one in worth if not one.obstacle and one.edge <= params.max_edge and one.way not in view.cooling]
+    free = [one for one in worth if not one.obstacle and one.edge <= params.max_edge and not view.rests(one.way)]
     if not free:
         best = max(worth, key=lambda one: one.profit)
         obstacle = "edge_absurd" if best.edge > params.max_edge else best.obstacle or "cooling_down"
@@ -124,7 +124,11 @@ def decide(view: View, params: Params) -> Decision:
 def _claim(view: View, glow: GlowSol, params: Params) -> Plan | None:
     fee = view.fees.transaction(ComputeUnits(params.compute_limit))
     for ticket in sorted(view.queue, key=lambda one: one.ripe_at):
-        if ticket.ripe(view.block_time) and fee < ticket.assets <= glow.liquid:
+        if (
+            ticket.ripe(view.block_time)
+            and fee < ticket.assets <= glow.liquid
+            and not view.rests("claim_ripe", ticket.id)
+        ):
             expected = Expected(-fee, fee, Bps(0), ticket.assets, NOW, ticket.assets - fee)
             numbers = {"index": ticket.id.index, "assets": ticket.assets.value}
             return Plan((Atomic((ClaimUnstake(ticket.id, ticket.assets),)),), expected, "claim_ripe", numbers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 from pathlib import Path
 
@@ -36,6 +37,8 @@ def check(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """``keeper run --config FILE``: until SIGTERM. Exit 0 after an orderly stop."""
+    # The imports take seconds on a small machine. Meanwhile PID 1 of a container would not even notice a SIGTERM.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(OK))
     from keeper.chain.errors import RpcError, WrongCluster
     from keeper.chain.signer import SignerError
     from keeper.config import ConfigError, load_config

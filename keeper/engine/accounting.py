@@ -6,16 +6,22 @@ and accepts the difference here; it is booked as ``external``, so that profit an
 
 from __future__ import annotations
 
+import math
+import os
+import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
+from keeper.chain.clock import Clock
 from keeper.config.loading import Loaded
-from keeper.engine.assembly import Edges, StartupError, assemble
+from keeper.engine.assembly import Edges, Parts, StartupError, assemble
 from keeper.engine.books import book_external
 from keeper.engine.leadership import Lease
+from keeper.execution.bounds import LAMPORTS
 from keeper.execution.reconcile import Drift, drift
+from keeper.journal.records import LeadershipHeld
 from keeper.telemetry.health import Health
 from keeper.telemetry.metrics import Metrics
 
@@ -46,22 +52,48 @@ class Accounting:
 async def account(loaded: Loaded, *, accept: bool, edges: Edges | None = None) -> Accounting:
     """Compare, and with ``accept`` book the differences under a lease of our own.
 
-    Raises ``StartupError`` while another keeper leads or an attempt has no known end, and what ``assemble`` raises.
+    Accepting leads first and looks then: nobody else can sign or book between the look and the booking. Raises ``StartupError``
+    while another leads, where an attempt has no known end or the ledger is not this wallet's, and what ``assemble`` raises.
     """
     edges = edges or Edges()
     async with AsyncExitStack() as closing:
         parts = await assemble(loaded, edges, Metrics(CollectorRegistry()), Health(edges.clock.now), closing)
-        if await parts.journal.unresolved():
-            raise StartupError(
-                "a transaction has no known end yet; start the keeper once, which brings it to its end, and stop it"
-            )
-        found = await drift(parts.journal, parts.endpoints.primary, parts.owner)
-        if not accept or not found:
-            return Accounting(found, accepted=False)
-        leader = await parts.journal.leader()
-        if leader is not None and leader.expires_at > edges.clock.wall():
-            raise StartupError(f"a keeper ({leader.holder}) is running on this journal; stop it first")
-        lease = await Lease.take(parts.journal, "keeper books", LEASE_SECONDS, edges.clock)
+        await _require_books(parts)
+        if not accept:
+            return Accounting(await _differences(parts), accepted=False)
+        lease = await _lead(parts, edges.clock)
         closing.push_async_callback(lease.give_up)
-        await book_external(parts.journal, parts.endpoints.primary, lease.held, found, edges.clock)
-        return Accounting(found, accepted=True)
+        found = await _differences(parts)
+        if found:
+            await book_external(parts.journal, parts.endpoints.primary, lease.held, found, edges.clock)
+        return Accounting(found, accepted=bool(found))
+
+
+async def _require_books(parts: Parts) -> None:
+    """Raises ``StartupError`` where this wallet was never booked: accepting would write another wallet's money off."""
+    if (str(parts.owner), LAMPORTS) not in await parts.journal.balances():
+        raise StartupError(
+            f"the ledger has never booked wallet {parts.owner}: a first start of the keeper opens it; or check that "
+            "wallet.keypair and journal.url are the ones you mean"
+        )
+
+
+async def _differences(parts: Parts) -> tuple[Drift, ...]:
+    if await parts.journal.unresolved():
+        raise StartupError(
+            "a transaction has no known end yet; where a keeper runs, ask again in a moment, else start it once, which brings "
+            "the transaction to its end, and stop it"
+        )
+    return await drift(parts.journal, parts.endpoints.primary, parts.owner)
+
+
+async def _lead(parts: Parts, clock: Clock) -> Lease:
+    """The lease, under a name that no other process has: a second ``keeper books`` must not take it over."""
+    holder = f"keeper books, process {os.getpid()} on {socket.gethostname()}"
+    try:
+        return Lease(parts.journal, await parts.journal.acquire(holder, LEASE_SECONDS), LEASE_SECONDS, clock)
+    except LeadershipHeld as held:
+        left = math.ceil(held.until - clock.wall())
+        raise StartupError(
+            f"a keeper ({held.holder}) leads on this journal: stop it first; if it was killed, its lease ends in {left} s"
+        ) from held

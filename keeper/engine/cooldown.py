@@ -40,12 +40,17 @@ class Cooldown:
         )
 
     def ended(self, strategy: str, reason: str, outcomes: Sequence[Outcome]) -> None:
-        """Take note of how a plan ended. An expiry is the network's doing and counts neither way."""
-        key = strategy, reason
-        if any(isinstance(outcome, Landed) for outcome in outcomes):
+        """Take note of how a plan ended: its last step decides, as one that only ever lands its first step bleeds as well.
+
+        An expiry is the network's doing and counts neither way. A setback longer ago than the longest rest is forgotten: the
+        market of an hour ago says nothing of this one.
+        """
+        key, now = (strategy, reason), self._clock.now()
+        if any(isinstance(outcome, Landed) for outcome in outcomes[-1:]):
             self._setbacks.pop(key, None)
-        elif any(isinstance(outcome, Failed | Refused) for outcome in outcomes):
-            count = self._setbacks[key].count + 1 if key in self._setbacks else 1
+        elif any(isinstance(outcome, Failed | Refused) for outcome in outcomes[-1:]):
+            known = self._setbacks.get(key)
+            count = known.count + 1 if known is not None and now - known.until <= self._longest else 1
             doublings = min(count - FREE_SETBACKS - 1, 30)
             rest = min(self._first * 2.0**doublings, self._longest) if count > FREE_SETBACKS else 0.0
-            self._setbacks[key] = Setbacks(count, self._clock.now() + rest)
+            self._setbacks[key] = Setbacks(count, now + rest)

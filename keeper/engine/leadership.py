@@ -8,7 +8,7 @@ import structlog
 
 from keeper.chain.clock import Clock
 from keeper.journal.journal import Journal
-from keeper.journal.records import Leadership, LeadershipHeld
+from keeper.journal.records import JournalError, Leadership, LeadershipHeld
 
 log = structlog.get_logger(__name__)
 
@@ -62,5 +62,12 @@ class Lease:
         self._held = await self._journal.renew(self._held, self._seconds)
 
     async def give_up(self) -> None:
-        """Release, so that a successor need not wait out the lease."""
-        await self._journal.release(self._held)
+        """Release, so that a successor need not wait out the lease.
+
+        A journal that fails here is logged, not raised: the lease ends by itself, and what the process really ends of must not
+        be hidden behind it.
+        """
+        try:
+            await self._journal.release(self._held)
+        except JournalError as error:
+            log.warning("lease_not_released", error=str(error), remedy="a successor waits until it runs out")

@@ -153,7 +153,7 @@ class Tick:
             if approved is None:
                 continue
             outcomes = await self._executor.execute(self._leadership(), configured.name, approved.plan, seen)
-            self._cooldown.ended(configured.name, decision.reason, outcomes)
+            self._cooldown.ended(configured.name, decision.resting_name, outcomes)
             self.memory.outcomes = outcomes
             self.memory.landed += sum(isinstance(outcome, Landed) for outcome in outcomes)
             self._metrics.in_flight(self._executor.in_flight)
@@ -176,8 +176,8 @@ class Tick:
     def _review(self, strategy: str, plan: Plan, view: View) -> Approved | None:
         verdict: Approved | Denied
         try:
-            if plan.reason in view.cooling:
-                verdict = Denied("cooling_down", {"plan": plan.reason})
+            if plan.resting_name in view.cooling:
+                verdict = Denied("cooling_down", {"plan": plan.resting_name})
             else:
                 verdict = review(plan, view, self._state, self._config.limits)
         except Exception as error:

@@ -182,7 +182,8 @@ class Landing:
                 self.observer.trouble(
                     "expiry",
                     f"no endpoint knows {attempt.signature}, but {missing} lamports are missing from the wallet: it may have "
-                    "landed before their history begins; add an endpoint with full history to cluster.rpc",
+                    "landed before their history begins; add an endpoint with full history to cluster.rpc, or, if you took them "
+                    "out yourself, send them back until this has come to its end",
                 )
                 return False
             answered = True

@@ -135,6 +135,8 @@ class Observer:
     ) -> Freshness:
         if snapshot.slot > self._read_slot:
             self._read_slot, self._progress_at = snapshot.slot, self._clock.now()
+        if self._highest.since(self._read_slot) > UNBELIEVABLE_LEAD:
+            self._highest = self._read_slot  # heard before the first read, when there was nothing to hold it against
         self.heard_of(snapshot.highest)
         rate = glowsol.rate if glowsol is not None and glowsol.outstanding else None
         reading = Reading(

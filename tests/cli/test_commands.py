@@ -315,3 +315,19 @@ def test_a_command_line_that_is_wrong_is_exit_2(arguments: list[str], capsys: py
         main(arguments)
     assert ended.value.code == 2
     assert "usage: keeper" in capsys.readouterr().err
+
+
+def test_sigterm_while_the_modules_are_still_loading_is_an_orderly_end(tmp_path: Path) -> None:
+    """As PID 1 of a container, a process without a handler would not hear it at all."""
+    script = (
+        "import importlib.abc, os, signal, sys\n"
+        "class Slow(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'keeper.engine.daemon':\n"
+        "            os.kill(os.getpid(), signal.SIGTERM)\n"
+        "sys.meta_path.insert(0, Slow())\n"
+        "from keeper.cli import main\n"
+        f"sys.exit(main(['run', '--config', {str(tmp_path / 'none.toml')!r}]))\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 from solders.keypair import Keypair
 from solders.system_program import TransferParams, transfer
 
 from keeper.config.loading import load_config
+from keeper.engine import accounting
 from keeper.engine.accounting import account
 from keeper.engine.assembly import StartupError
+from keeper.execution.reconcile import drift
+from keeper.journal.journal import Journal
 from keeper.plan import Hold
 from keeper.risk import TradingState
 from tests.engine.scripted import scripted, stake_plan
@@ -76,3 +82,45 @@ async def test_nothing_is_accepted_while_a_keeper_leads(stage: Stage, closing: A
     withdraw(stage, SOL_UNIT)
     with pytest.raises(StartupError, match="stop it first"):
         await account(load_config(stage.place.config), accept=True, edges=stage.edges)
+
+
+async def test_an_empty_journal_is_for_the_first_start_to_open(stage: Stage) -> None:
+    for accept in (False, True):
+        with pytest.raises(StartupError, match="has never booked wallet"):
+            await account(load_config(stage.place.config), accept=accept, edges=stage.edges)
+
+
+async def test_another_wallets_money_is_not_written_off(stage: Stage) -> None:
+    async with AsyncExitStack() as closing:
+        await stage.open(closing, (IDLE,))
+        await stage.lease.give_up()
+    stage.place.wallet.write_text(json.dumps(list(bytes(Keypair.from_seed(bytes([4] * 32))))))
+    with pytest.raises(StartupError, match="has never booked wallet"):
+        await account(load_config(stage.place.config), accept=True, edges=stage.edges)
+
+
+async def test_what_is_accepted_was_seen_while_nobody_else_could_write(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second ``--accept`` between the look and the booking would book the same withdrawal twice."""
+    async with AsyncExitStack() as closing:
+        await stage.open(closing, (IDLE,))
+        await stage.lease.give_up()
+    withdraw(stage, SOL_UNIT)
+    loaded, look = load_config(stage.place.config), drift
+
+    async def looking(journal: Journal, *rest: Any) -> Any:
+        leader = await journal.leader()
+        assert leader is not None
+        assert leader.holder.startswith("keeper books")
+        with monkeypatch.context() as second:
+            second.setattr(accounting, "drift", look)
+            second.setattr(socket, "gethostname", lambda: "elsewhere")
+            with pytest.raises(StartupError, match="stop it first"):
+                await account(loaded, accept=True, edges=stage.edges)
+        return await look(journal, *rest)
+
+    monkeypatch.setattr(accounting, "drift", looking)
+    assert (await account(loaded, accept=True, edges=stage.edges)).accepted
+    monkeypatch.undo()
+    assert (await account(loaded, accept=False, edges=stage.edges)).differences == ()

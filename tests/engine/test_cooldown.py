@@ -39,10 +39,25 @@ def test_one_that_lands_forgives_and_an_expiry_says_nothing() -> None:
     for outcome in (REFUSED, REFUSED, REFUSED, LANDED, REFUSED, Expired("sig"), Expired("sig")):
         cooldown.ended("s", "way", [outcome])
     assert cooldown.cooling("s") == ()
-    cooldown.ended(
-        "s", "way", [LANDED, FAILED]
-    )  # the first of two steps landed: money moved, so it is no plain refusal
+
+
+def test_a_plan_that_only_ever_lands_its_first_step_rests_too() -> None:
+    cooldown = Cooldown(VirtualClock())
+    cooldown.ended("s", "way", [LANDED, FAILED])
     assert cooldown.cooling("s") == ()
+    cooldown.ended("s", "way", [LANDED, REFUSED])
+    assert cooldown.cooling("s") == ("way",)
+    cooldown.ended("s", "way", [LANDED, LANDED])
+    assert cooldown.cooling("s") == ()
+
+
+def test_setbacks_far_apart_are_not_in_a_row() -> None:
+    clock = VirtualClock()
+    cooldown = Cooldown(clock, longest=120.0)
+    for _ in range(12):
+        cooldown.ended("s", "way", [REFUSED])
+        assert cooldown.cooling("s") == ()
+        clock.advance(3_600)
 
 
 def test_strategies_and_ways_cool_down_apart() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -210,6 +211,18 @@ async def test_losing_the_lease_ends_the_run_with_a_fault(house: House) -> None:
             async with asyncio.timeout(PATIENCE):
                 await task
         assert isinstance(caught.value.__cause__, FencedOut)
+
+
+async def test_a_journal_that_breaks_ends_the_run_with_the_fault_and_not_with_the_farewell(house: House) -> None:
+    """The lease cannot be released either; that failure must not take the place of what the run really died of."""
+    async with running(house.daemon()) as task:
+        await house.until(task, ticks=1)
+        with sqlite3.connect(house.place.journal, timeout=10) as database:
+            database.execute("DROP TABLE leadership")
+        database.close()
+        with pytest.raises(TaskFault, match="no such table"):
+            async with asyncio.timeout(PATIENCE):
+                await task
 
 
 async def test_a_dead_companion_ends_the_run_with_a_fault(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

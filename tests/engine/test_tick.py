@@ -15,7 +15,7 @@ from keeper.plan import ClaimUnstake, Decision, Hold, Plan, Stake, TicketId
 from keeper.risk import TradingState
 from keeper.sim.localnet.market_addresses import GLOWSOL_MINT
 from keeper.strategy import Configured
-from keeper.units import Bps, Lamports, Mint, Slot, TokenAmount, UnixTime
+from keeper.units import Bps, Lamports, Mint, TokenAmount, UnixTime
 from keeper.view import View
 from tests.engine.scripted import plan, scripted, stake_plan
 from tests.engine.stage import SOL_UNIT, Stage
@@ -194,7 +194,7 @@ async def test_a_lagging_node_is_stale_and_nothing_is_decided_on_it(stage: Stage
 async def test_a_strategy_that_ignores_staleness_is_stopped_by_risk(stage: Stage, closing: AsyncExitStack) -> None:
     stubborn = scripted("stubborn", lambda _view: plan(a_stake(SOL_UNIT)))
     tick = await _opened(stage, closing, stubborn)
-    stage.parts.observer.heard_of(Slot(10**9))
+    stage.parts.observer.heard_of(await stage.parts.endpoints.primary.slot() + 1_000)
     assert await tick.run() is TickResult.STALE
     assert tick.memory.denials == {"stubborn": "view_not_fresh"}
     assert await _states(stage) == []

@@ -135,6 +135,14 @@ async def test_a_node_behind_what_others_have_heard_of(eye: Eye) -> None:
     assert (await observer.view(())).fresh.ok
 
 
+async def test_an_absurd_slot_is_not_believed_whether_heard_before_the_first_read_or_after(eye: Eye) -> None:
+    observer = eye.observer()
+    observer.heard_of(Slot(10**15))  # a websocket is faster than the first read
+    assert (await observer.view(())).fresh.ok
+    observer.heard_of(Slot(10**15))
+    assert (await observer.view(())).fresh.ok
+
+
 async def test_a_frozen_node_is_noticed_by_our_own_clock_and_forgiven_when_it_moves(eye: Eye) -> None:
     seconds = [0.0]
     eye.clock.now = lambda: seconds[0]  # type: ignore[method-assign]  # time passes and the chain does not

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections import Counter
+from collections.abc import Awaitable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from keeper.sim.scenario import ScenarioConfig
 from tests.rehearsal.daemon_process import start
 
 KILLS = 20
+SEEDS = [int(seed) for seed in os.environ.get("GLOW_KEEPER_KILL_SEEDS", "11").split(",")]  # more: a campaign
 PACE = Pace(slot_ms=50, week_slots=400, length=4_000)
 
 
@@ -56,11 +59,11 @@ async def _prepare(net: Localnet, folder: Path) -> tuple[Folder, Keypair]:
     return place, wallet
 
 
-async def _run_until(place: Folder, seconds: float, *, kill: bool) -> int | None:
-    """Start the daemon, let it live ``seconds``, end it by SIGKILL or SIGTERM; its exit code."""
+async def _live(place: Folder, until: Awaitable[None], *, kill: bool) -> int | None:
+    """Start the daemon, let it live until ``until``, end it by SIGKILL or SIGTERM; its exit code."""
     process = start(place.config, place.path / "keeper.log")
     try:
-        await asyncio.sleep(seconds)
+        await until
         early = process.exitcode
         assert early is None, f"it ended by itself with {early}: {(place.path / 'keeper.log').read_text()[-2000:]}"
         if kill:
@@ -73,23 +76,41 @@ async def _run_until(place: Folder, seconds: float, *, kill: bool) -> int | None
     return process.exitcode
 
 
+async def _next_plan(place: Folder, then: float) -> None:
+    """Until one more plan has been decided, however slow the machine is, and ``then`` seconds."""
+
+    def plans() -> int:
+        return place.decisions.read_text().count('"type":"Plan"') if place.decisions.exists() else 0
+
+    before = plans()
+    for _ in range(2_000):
+        if plans() > before:
+            break
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(then)
+
+
 async def _unresolved(place: Folder) -> int:
     """1 when the dead daemon left an attempt without an end."""
     async with await Journal.open(f"sqlite:///{place.journal}", wall=lambda: 0.0) as journal:
         return bool(await journal.unresolved())
 
 
-@pytest.mark.parametrize("seed", [11])
+@pytest.mark.parametrize("seed", SEEDS)
 async def test_twenty_kills_repeat_nothing_and_lose_nothing(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     print(f"seed {seed}")  # noqa: T201 - shown by pytest when it fails
     async with Localnet(_config(seed)) as net:
         place, wallet = await _prepare(net, tmp_path)
         in_flight = 0
-        for _ in range(KILLS):
-            assert await _run_until(place, rng.uniform(0.3, 2.6), kill=True) == -9
+        for number in range(KILLS):
+            # any moment of its life, and moments in which something is under way
+            blind, aimed = asyncio.sleep(rng.uniform(0.2, 1.8)), _next_plan(place, rng.uniform(0.0, 0.5))
+            chosen, other = (blind, aimed) if number % 2 else (aimed, blind)
+            other.close()
+            assert await _live(place, chosen, kill=True) == -9
             in_flight += await _unresolved(place)
-        assert await _run_until(place, 4.0, kill=False) == 0
+        assert await _live(place, _next_plan(place, 1.0), kill=False) == 0
         async with (
             RpcClient(net.rpc_url) as rpc,
             await Journal.open(f"sqlite:///{place.journal}", wall=lambda: 0.0) as journal,

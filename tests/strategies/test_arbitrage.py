@@ -247,5 +247,13 @@ def test_a_way_that_keeps_failing_makes_room_for_the_next_best() -> None:
     assert hold_of(replace(seen, cooling=(*both, "mint_and_sell_ssol"))).reason == "cooling_down"
     premium = view(price_bps=10_080)
     assert hold_of(replace(premium, cooling=("mint_and_sell",))).reason == "cooling_down"
-    ripe = ticket(3, assets=5 * SOL_UNIT, ripe_in=-1)
-    assert plan_of(replace(view(price_bps=10_080, queue=(ripe,)), cooling=("claim_ripe",))).reason == "mint_and_sell"
+
+
+def test_a_claim_that_keeps_failing_does_not_stand_before_the_others() -> None:
+    stuck, other = ticket(3, assets=5 * SOL_UNIT, ripe_in=-2), ticket(1, assets=5 * SOL_UNIT, ripe_in=-1)
+    seen = view(price_bps=10_080, queue=(stuck, other))
+    first = plan_of(seen)
+    assert first.resting_name == "claim_ripe:3"
+    second = plan_of(replace(seen, cooling=(first.resting_name,)))
+    assert second.steps[0].intents == (ClaimUnstake(other.id, other.assets),)
+    assert plan_of(replace(seen, cooling=(first.resting_name, second.resting_name))).reason == "mint_and_sell"
