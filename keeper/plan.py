@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from keeper.units import Bps, Duration, Lamports, TokenAmount, UnitError, UnixTime
 
@@ -28,12 +28,21 @@ def _positive(owner: str, **amounts: Lamports | TokenAmount) -> None:
             raise UnitError(f"{owner}.{name} must be positive, got {amount}")
 
 
+Way: TypeAlias = Literal["glowsol", "stake"]
+"""Which way out a request waits in: glowSOL's redemption queue, or a stake account of our own that cools down."""
+
+
 @dataclass(frozen=True, slots=True)
 class TicketId:
-    """One redemption request: its index in the owner's queue account, and when it was made (an index is used again)."""
+    """One request on its way out: its index, and when it was made, as an index is used again.
+
+    In glowSOL's queue ``index`` is the place in the owner's queue account. Of a ``stake`` way it is the number of our seeded
+    stake account, and ``requested_at`` holds the deactivation epoch's number, the only moment that such an account remembers.
+    """
 
     index: int
     requested_at: UnixTime
+    way: Way = "glowsol"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,8 @@ class Unstake:
 
 @dataclass(frozen=True, slots=True)
 class RequestUnstake:
-    """Put ``spend`` glowSOL into the redemption queue, to be worth at least ``min_assets`` when ripe."""
+    """Ask for the slow way out, to be worth at least ``min_assets`` when ripe: glowSOL goes into the redemption queue; sSOL is
+    unwrapped and leaves the stake pool as a stake account that cools down until the epoch's end."""
 
     spend: TokenAmount
     min_assets: Lamports
@@ -107,7 +117,8 @@ class CancelUnstake:
 
 @dataclass(frozen=True, slots=True)
 class Deposit:
-    """Put ``amount`` into the lending ``market`` as collateral."""
+    """Put ``amount`` into the margin account as collateral. ``market`` is a ``Collateral.market`` of the View. SOL means
+    native SOL."""
 
     market: str
     amount: TokenAmount
@@ -118,7 +129,7 @@ class Deposit:
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """Take ``amount`` of collateral out of the lending ``market``."""
+    """Take exactly ``amount`` of collateral out of the margin account. SOL arrives as native SOL."""
 
     market: str
     amount: TokenAmount
@@ -129,7 +140,7 @@ class Withdraw:
 
 @dataclass(frozen=True, slots=True)
 class Borrow:
-    """Borrow ``amount`` from the lending ``market``."""
+    """Borrow exactly ``amount`` from the lending pool ``market`` (a ``LendingMarket.address``). SOL arrives as native SOL."""
 
     market: str
     amount: TokenAmount
@@ -140,10 +151,12 @@ class Borrow:
 
 @dataclass(frozen=True, slots=True)
 class Repay:
-    """Pay ``amount`` of debt back to the lending ``market``."""
+    """Pay debt back to the lending pool ``market``: exactly ``amount``, or with ``whole`` all that is owed, which may be
+    ``amount`` at most (interest grows until it lands). SOL is paid from native SOL."""
 
     market: str
     amount: TokenAmount
+    whole: bool = False
 
     def __post_init__(self) -> None:
         _positive("Repay", amount=self.amount)
@@ -187,9 +200,14 @@ Intent: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Atomic:
-    """Intents that land together in one transaction or not at all."""
+    """Intents that land together in one transaction or not at all.
+
+    ``min_health``: what the margin account's health must be at least after the step (``MarginAccount.health``, by the worse of
+    position and configuration), or None where the step does not care. Held against the simulation, exactly.
+    """
 
     intents: tuple[Intent, ...]
+    min_health: Bps | None = None
 
     def __post_init__(self) -> None:
         if not self.intents:
@@ -215,12 +233,16 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do, why, and what it should bring. Each element of ``steps`` is one transaction, in order."""
+    """What to do, why, and what it should bring. Each element of ``steps`` is one transaction, in order.
+
+    ``protects``: the plan averts harm (a liquidation, a loss that grows) and goes before every other strategy's.
+    """
 
     steps: tuple[Atomic, ...]
     expected: Expected
     reason: str
     numbers: Numbers = field(default_factory=dict)
+    protects: bool = False
 
     def __post_init__(self) -> None:
         if not self.steps:
@@ -237,9 +259,11 @@ class Plan:
 
 
 def resting_name(reason: str, ticket: TicketId | None = None) -> str:
-    """What a plan is called while it rests (``View.cooling``): its reason, and for a request in the queue also its index, so that
-    one that cannot be claimed does not stand before the others."""
-    return reason if ticket is None else f"{reason}:{ticket.index}"
+    """What a plan is called while it rests (``View.cooling``): its reason, and for a request in the queue also its index, so
+    that one that cannot be claimed does not stand before the others."""
+    if ticket is None:
+        return reason
+    return f"{reason}:{ticket.index}" if ticket.way == "glowsol" else f"{reason}:{ticket.way}:{ticket.index}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from keeper.lending import LendingMarket, MarginAccount
+from keeper.past import NO_PAST, Past
 from keeper.plan import TicketId, resting_name
 from keeper.units import (
     Bps,
@@ -22,6 +24,8 @@ from keeper.units import (
     UnitError,
     UnixTime,
 )
+
+NOTHING = Lamports(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,9 @@ class StakePool:
 
     ``rate`` is gross; ``instant_rate`` is what an immediate withdrawal pays per unit after its fee, up to ``reserve``.
     ``current`` is False between an epoch's turn and the pool's update: deposits and withdrawals then fail (error 17).
+    ``stake_rate`` is what WithdrawStake pays per unit after its fee, at the epoch's end, None where it is closed;
+    ``stake_rent`` is bound in the stake account until then. ``last_epoch_rate`` is the gross rate at the end of the epoch
+    before.
     """
 
     mint: Mint
@@ -93,6 +100,10 @@ class StakePool:
     reserve: Lamports
     current: bool
     last_update_epoch: Epoch
+    stake_rate: Rate | None = None
+    stake_rent: Lamports = Lamports(0)
+    stake_places_free: int = 0
+    last_epoch_rate: Rate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,29 +157,24 @@ def _between(lower: Rung, upper: Rung, size: TokenAmount) -> Rung:
 
 
 @dataclass(frozen=True, slots=True)
-class LendingMarket:
-    """One lending pool. Rates are per year; ``available`` is what can be borrowed or withdrawn now."""
-
-    address: str
-    mint: Mint
-    deposit_rate: Bps
-    borrow_rate: Bps
-    utilisation: Bps
-    available: TokenAmount
-
-
-@dataclass(frozen=True, slots=True)
 class Wallet:
-    """What the keeper owns outright. ``gas_reserve`` is never spent by a plan."""
+    """What the keeper owns outright, or what of it the allocator lets this strategy see. ``gas_reserve`` is never spent by a
+    plan; ``protection`` is kept back, too, and only for plans that protect (``Plan.protects``)."""
 
     owner: str
     lamports: Lamports
     gas_reserve: Lamports
     tokens: tuple[TokenAmount, ...]
+    protection: Lamports = NOTHING
 
     @property
     def spendable(self) -> Lamports:
-        """Native SOL above the gas reserve; never negative."""
+        """Native SOL above the gas reserve and the reserve for protection; never negative."""
+        return max(self.lamports - self.gas_reserve - self.protection, Lamports(0))
+
+    @property
+    def protecting(self) -> Lamports:
+        """Native SOL above the gas reserve: what a plan that protects may spend; never negative."""
         return max(self.lamports - self.gas_reserve, Lamports(0))
 
     def token(self, mint: Mint) -> TokenAmount:
@@ -182,15 +188,19 @@ class Wallet:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A redemption request in the queue. ``assets`` were fixed when it was made."""
+    """A request on its way out. ``assets`` were fixed when it was made (of a stake account: all that it will pay, its rent
+    too). ``ripe_at`` is exact for glowSOL's queue and an estimate for a stake account, which ripens at an epoch's end;
+    ``ready`` says that the chain would pay now. ``shares`` are the tokens that were given up for it, in base units of their
+    mint."""
 
     id: TicketId
     shares: TokenAmount
     assets: Lamports
     ripe_at: UnixTime
+    ready: bool = False
 
     def ripe(self, now: UnixTime) -> bool:
-        return now >= self.ripe_at
+        return self.ready if self.id.way == "stake" else now >= self.ripe_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +217,32 @@ class Fees:
         return self.signature + limit.priority_fee(self.unit_price)
 
 
+USUAL_EPOCH = Duration(172_800)
+UNKNOWN_TIME = UnixTime(0)
+
+__all__ = [
+    "Fees",
+    "Freshness",
+    "GlowSol",
+    "Ladder",
+    "LendingMarket",
+    "MarginAccount",
+    "Past",
+    "Rung",
+    "Source",
+    "StakePool",
+    "Ticket",
+    "View",
+    "Wallet",
+]
+
+
 @dataclass(frozen=True, slots=True)
 class View:
-    """The world at ``slot``. ``glowsol`` is None in the mode without access to the restaking program.
+    """The world at ``slot``. ``glowsol`` is None in the mode without access to the restaking program, ``margin`` where no
+    lending is configured or the wallet has no margin account yet; ``lending`` are the pools that are configured.
+
+    ``epoch_length`` and ``epoch_ends_at`` are estimates from the chain's own clock. ``past`` is what the journal remembers.
 
     ``cooling`` names the strategy's own plans (``Plan.resting_name``) that failed again and again lately: it should leave them
     out (``rests``), so that its next best plan gets its turn. The engine refuses them anyhow, until they have cooled down.
@@ -227,6 +260,10 @@ class View:
     queue: tuple[Ticket, ...]
     fees: Fees
     cooling: tuple[str, ...] = ()
+    margin: MarginAccount | None = None
+    past: Past = NO_PAST
+    epoch_length: Duration = USUAL_EPOCH
+    epoch_ends_at: UnixTime = UNKNOWN_TIME
 
     def rests(self, reason: str, ticket: TicketId | None = None) -> bool:
         """Whether a plan of this reason (and, for a claim or a cancellation, of this request) is to be left alone now."""
@@ -235,6 +272,10 @@ class View:
     def ladder(self, sell: Mint, buy: Mint) -> Ladder | None:
         """The depth ladder of a direction, or None where it was not asked for or no quote came."""
         return next((ladder for ladder in self.quotes if ladder.sell == sell and ladder.buy == buy), None)
+
+    def market(self, mint: Mint) -> LendingMarket | None:
+        """The lending pool of ``mint``."""
+        return next((market for market in self.lending if market.mint == mint), None)
 
     def pool(self, mint: Mint) -> StakePool | None:
         """The stake pool behind ``mint``."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from solders.pubkey import Pubkey
 
 from keeper.protocols.glow_lrt.program import LrtProgram
+from keeper.protocols.lending import LendingAddresses
 from keeper.units import Mint
 
 
@@ -43,9 +44,11 @@ class LrtAddresses:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """Everything that has an address. ``lrt`` is None in the mode without access to the restaking program."""
+    """Everything that has an address. ``lrt`` is None in the mode without access to the restaking program, ``lending`` where no
+    lending market is configured."""
 
     genesis_hash: str
     solayer: SolayerAddresses
     lrt: LrtAddresses | None
     lookup_tables: tuple[Pubkey, ...] = ()
+    lending: LendingAddresses | None = None
