@@ -89,6 +89,11 @@ def account_discriminator(name: str) -> bytes:
     return hashlib.sha256(f"account:{name}".encode()).digest()[:DISCRIMINATOR_LENGTH]
 
 
+def event_discriminator(name: str) -> bytes:
+    """First 8 bytes of a logged event; ``name`` as the struct is called."""
+    return hashlib.sha256(f"event:{name}".encode()).digest()[:DISCRIMINATOR_LENGTH]
+
+
 def framework_error(code: int) -> str | None:
     """Name of a code of the framework itself, or None for a program's own (6000 and above, or below 100)."""
     if code in ANCHOR_ERRORS:

@@ -17,6 +17,8 @@ from solders.pubkey import Pubkey
 
 from keeper.protocols import addresses
 from keeper.protocols.anchor import framework_error
+from keeper.protocols.glow_margin.errors import AIRSPACE_ERRORS, LOOKUP_REGISTRY_ERRORS, MARGIN_ERRORS
+from keeper.protocols.glow_margin_pool.errors import POOL_ERRORS
 from keeper.protocols.jupiter import JUPITER_ERRORS
 from keeper.protocols.solayer import SOLAYER_ERRORS
 from keeper.protocols.stake import STAKE_ERRORS
@@ -95,6 +97,10 @@ class ProgramErrors:
         registry.register(addresses.SOLAYER_RESTAKING, "solayer", SOLAYER_ERRORS, anchor=True)
         registry.register(addresses.JUPITER_V6, "jupiter", JUPITER_ERRORS, anchor=True)
         registry.register(addresses.GLOW_LRT, "glow-lrt", {}, anchor=True)
+        registry.register(addresses.GLOW_MARGIN, "glow-margin", MARGIN_ERRORS, anchor=True)
+        registry.register(addresses.GLOW_MARGIN_POOL, "glow-margin-pool", POOL_ERRORS, anchor=True)
+        registry.register(addresses.GLOW_AIRSPACE, "glow-airspace", AIRSPACE_ERRORS, anchor=True)
+        registry.register(addresses.LOOKUP_TABLE_REGISTRY, "lookup-registry", LOOKUP_REGISTRY_ERRORS, anchor=True)
         return registry
 
 
