@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
-from keeper.journal import ledger
+from keeper.journal import ledger, standing
 from keeper.journal.leadership import fence
 from keeper.journal.records import (
     AttemptConflict,
@@ -160,7 +160,7 @@ def resolve(conn: Connection, held: Leadership, outcome: Outcome, now: float) ->
     """SIGNED to a terminal state, with the ledger entries and running totals of it."""
     fence(conn, held)
     row = conn.execute(
-        sa.select(attempts_table.c.state, intents_table.c.strategy)
+        sa.select(attempts_table.c.state, intents_table.c.strategy, intents_table.c.body)
         .join(intents_table, intents_table.c.intent_id == attempts_table.c.intent_id)
         .where(attempts_table.c.signature == outcome.signature)
     ).one_or_none()
@@ -189,6 +189,8 @@ def resolve(conn: Connection, held: Leadership, outcome: Outcome, now: float) ->
     )
     ledger.append(conn, outcome.entries)
     ledger.count(conn, row.strategy, outcome.state, outcome.fee)
+    if outcome.state is AttemptState.LANDED and outcome.landed_slot is not None:
+        standing.landed(conn, row.strategy, row.body, outcome.landed_slot, outcome.entries)
 
 
 def _attempt(row: Row[Any]) -> AttemptRecord:

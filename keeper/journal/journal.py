@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from keeper.journal import attempts, leadership, ledger
+from keeper.journal import attempts, leadership, ledger, lookup_tables, samples, standing
 from keeper.journal.database import Database
 from keeper.journal.records import (
     AttemptRecord,
@@ -20,10 +20,14 @@ from keeper.journal.records import (
     JournalError,
     Leadership,
     LedgerEntry,
+    Order,
+    OwnTable,
+    Standing,
     Totals,
 )
 from keeper.journal.snapshot import Snapshot, take
-from keeper.units import Lamports, Slot
+from keeper.past import BorrowSample, EpochRates
+from keeper.units import Lamports, Slot, UnixTime
 
 NO_FEE = Lamports(0)
 
@@ -169,6 +173,67 @@ class Journal:
     async def totals(self) -> Totals:
         """Counts and fees of resolved attempts."""
         return await self._database.read(ledger.totals)
+
+    # Who owns what, the operator's orders, the past
+
+    async def standing(self) -> Standing:
+        """Who owns what and who is told what."""
+        return await self._database.read(standing.standing)
+
+    async def place_orders(self, strategies: Sequence[str]) -> tuple[Order, ...]:
+        """Order ``strategies`` to unwind; answers with the order that each is under now, an older one included.
+
+        Needs no leadership: an order moves no money, it only forbids entries, and whoever leads reads it at his next tick.
+        """
+        now = self._wall()
+        return await self._database.write(lambda conn: standing.place(conn, strategies, now))
+
+    async def cancel_orders(self, strategies: Sequence[str]) -> tuple[Order, ...]:
+        """Lift the orders on ``strategies``; answers with those that were in effect. Needs no leadership."""
+        now = self._wall()
+        return await self._database.write(lambda conn: standing.cancel(conn, strategies, now))
+
+    async def order_done(self, held: Leadership, strategy: str) -> None:
+        """Note that a strategy under an order has nothing left to do; the order stays in effect. Raises ``FencedOut``."""
+        now = self._wall()
+        await self._database.write(lambda conn: standing.done(conn, held, strategy, now))
+
+    async def keep_samples(
+        self,
+        held: Leadership,
+        rates: EpochRates | None,
+        borrows: Sequence[BorrowSample],
+        *,
+        forget_before: UnixTime,
+    ) -> None:
+        """Keep the rates of an epoch and borrow samples; drop samples from before ``forget_before``. Raises ``FencedOut``."""
+        await self._database.write(lambda conn: samples.keep(conn, held, rates, borrows, forget_before))
+
+    async def epoch_rates(self, newest: int) -> tuple[EpochRates, ...]:
+        """The rates of the ``newest`` epochs that were seen, by rising epoch."""
+        return await self._database.read(lambda conn: samples.rates(conn, newest))
+
+    async def borrow_samples(self) -> tuple[BorrowSample, ...]:
+        """Every sample that is kept, by rising time."""
+        return await self._database.read(samples.borrows)
+
+    # Lookup tables of the keeper's own
+
+    async def record_table(self, held: Leadership, table: OwnTable) -> None:
+        """Note the address of a lookup table before it is created. Repeating the same one is harmless.
+
+        Raises ``FencedOut``; ``JournalError`` where the address stands for another one already.
+        """
+        now = self._wall()
+        await self._database.write(lambda conn: lookup_tables.record(conn, held, table, now))
+
+    async def forget_table(self, held: Leadership, address: str) -> None:
+        """Strike out a lookup table that is proven not to exist; harmless for one that is not known. Raises ``FencedOut``."""
+        await self._database.write(lambda conn: lookup_tables.forget(conn, held, address))
+
+    async def tables(self, authority: str | None = None) -> tuple[OwnTable, ...]:
+        """The keeper's own lookup tables, those of ``authority`` or all, by rising slot."""
+        return await self._database.read(lambda conn: lookup_tables.tables(conn, authority))
 
     # Looking in from outside
 

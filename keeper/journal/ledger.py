@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
+from keeper.journal import shares
 from keeper.journal.leadership import fence
 from keeper.journal.records import AttemptState, JournalError, Leadership, LedgerEntry, StrategyTotals, Totals
 from keeper.journal.tables import balances as balances_table
@@ -56,7 +57,7 @@ def _only(entries: Iterable[LedgerEntry], kind: str, door: str) -> None:
 
 
 def append(conn: Connection, entries: Sequence[LedgerEntry]) -> None:
-    """Insert entries and move the running balances by them. The caller has passed the fence."""
+    """Insert entries and move the running balances and shares by them. The caller has passed the fence."""
     changes: dict[tuple[str, str], int] = defaultdict(int)
     keys = set()
     for entry in entries:
@@ -69,6 +70,7 @@ def append(conn: Connection, entries: Sequence[LedgerEntry]) -> None:
     if not entries:
         return
     conn.execute(ledger_table.insert(), [_columns(entry) for entry in entries])
+    after: dict[tuple[str, str], int] = {}
     for (account, asset), change in changes.items():
         at = (balances_table.c.account == account) & (balances_table.c.asset == asset)
         before = conn.execute(sa.select(balances_table.c.balance).where(at)).scalar_one_or_none()
@@ -76,6 +78,8 @@ def append(conn: Connection, entries: Sequence[LedgerEntry]) -> None:
             conn.execute(balances_table.insert().values(account=account, asset=asset, balance=change))
         else:
             conn.execute(balances_table.update().where(at).values(balance=before + change))
+        after[account, asset] = (before or 0) + change
+    shares.move(conn, entries, after)
 
 
 def _check(entry: LedgerEntry) -> None:

@@ -105,6 +105,55 @@ class Totals:
     by_strategy: Mapping[str, StrategyTotals]
 
 
+@dataclass(frozen=True, slots=True)
+class ExitRequest:
+    """A landed request for the slow way out: who asked, when by the chain, and what was given up for it."""
+
+    signature: str
+    strategy: str
+    slot: Slot
+    block_time: UnixTime
+    mint: str
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the operator wants of a strategy until he cancels it. ``placed_at`` and ``done_at`` are seconds since 1970 by the
+    wall clock of whoever wrote them; ``done_at`` is None until the strategy said that nothing is left to do."""
+
+    strategy: str
+    kind: str
+    placed_at: float
+    done_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Who owns what and who is told what, read in one transaction.
+
+    ``shares``: (strategy, account, asset) to base units. Of tokens, what of the account's balance the strategy acquired and still
+    has: never negative, together never more than the balance. Of ``"lamports"``, the plain sum of what its transactions changed:
+    negative while it has taken out more than it returned. ``requests``: newest first. ``landed``: when each strategy's newest
+    transaction landed, by the chain's clock. ``orders``: those in effect, by strategy.
+    """
+
+    shares: Mapping[tuple[str, str, str], int]
+    requests: tuple[ExitRequest, ...]
+    landed: Mapping[str, UnixTime]
+    orders: Mapping[str, Order]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTable:
+    """An address lookup table that the keeper made or is about to make: its address follows from ``authority`` (the wallet) and
+    ``recent_slot``. It may not exist: it is recorded first."""
+
+    address: str
+    authority: str
+    recent_slot: Slot
+
+
 class JournalError(Exception):
     """The journal refused or could not write. Nothing may be sent after it."""
 

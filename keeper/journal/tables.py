@@ -141,3 +141,77 @@ totals = sa.Table(
     sa.Column("expired", sa.BigInteger, nullable=False),
     sa.Column("fees", ExactInteger, nullable=False),
 )
+
+# What of each balance a strategy may call its own (``keeper.journal.shares``), kept beside the balances.
+shares = sa.Table(
+    "shares",
+    metadata,
+    sa.Column("strategy", sa.Text, primary_key=True),
+    sa.Column("account", sa.Text, primary_key=True),
+    sa.Column("asset", sa.Text, primary_key=True),
+    sa.Column("units", ExactInteger, nullable=False),
+)
+
+requests = sa.Table(
+    "requests",
+    metadata,
+    sa.Column("seq", SEQUENCE, primary_key=True),
+    sa.Column("signature", sa.Text, nullable=False),
+    sa.Column("strategy", sa.Text, nullable=False),
+    sa.Column("slot", sa.BigInteger, nullable=False),
+    sa.Column("block_time", sa.BigInteger, nullable=False),
+    sa.Column("mint", sa.Text, nullable=False),
+    sa.Column("units", ExactInteger, nullable=False),
+)
+
+landings = sa.Table(
+    "landings",
+    metadata,
+    sa.Column("strategy", sa.Text, primary_key=True),
+    sa.Column("slot", sa.BigInteger, nullable=False),
+    sa.Column("block_time", sa.BigInteger, nullable=False),
+)
+
+orders = sa.Table(
+    "orders",
+    metadata,
+    sa.Column("seq", SEQUENCE, primary_key=True),
+    sa.Column("strategy", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("placed_at", sa.Double, nullable=False),
+    sa.Column("done_at", sa.Double),
+    sa.Column("cancelled_at", sa.Double),
+    sa.CheckConstraint("kind IN ('unwind')", name="orders_known_kind"),
+)
+IN_EFFECT = sa.text("cancelled_at IS NULL")
+sa.Index("orders_one_in_effect", orders.c.strategy, unique=True, sqlite_where=IN_EFFECT, postgresql_where=IN_EFFECT)
+
+# A rate is lamports over base units, as the chain's integers.
+epoch_rates = sa.Table(
+    "epoch_rates",
+    metadata,
+    sa.Column("epoch", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("ssol_lamports", ExactInteger, nullable=False),
+    sa.Column("ssol_units", ExactInteger, nullable=False),
+    sa.Column("glowsol_lamports", ExactInteger),
+    sa.Column("glowsol_units", ExactInteger),
+)
+
+borrow_samples = sa.Table(
+    "borrow_samples",
+    metadata,
+    sa.Column("market", sa.Text, primary_key=True),
+    sa.Column("at", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("rate", sa.BigInteger, nullable=False),
+)
+
+# Lookup tables of the keeper's own, written down before they are created (``keeper.journal.lookup_tables``).
+lookup_tables = sa.Table(
+    "lookup_tables",
+    metadata,
+    sa.Column("address", sa.Text, primary_key=True),
+    sa.Column("authority", sa.Text, nullable=False),
+    sa.Column("recent_slot", sa.BigInteger, nullable=False),
+    sa.Column("recorded_at", sa.Double, nullable=False),
+)

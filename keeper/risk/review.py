@@ -1,8 +1,11 @@
 """The review of a plan: pure, last word before execution.
 
-First form: the trading state, the freshness of the view, the wallet's gas reserve, the size and the rate of entries. An *exit*
-(claiming or cancelling a request, selling or unstaking what is held, repaying) lowers exposure and passes in every state that
-still has a fresh view; limits meant for entries do not touch it.
+It holds a plan against the trading state, the freshness of the view, the wallet's gas reserve, the size of entries, and what a
+loan must leave of the margin account's health. An *exit* (claiming or cancelling a request, asking for the slow way out, selling
+or unstaking what is held, repaying, withdrawing collateral on the way to that) lowers exposure and passes in every state that
+still has a fresh view; limits meant for entries do not touch it. Depositing and borrowing are entries.
+
+A plan that says it protects passes the reducing state, unless it borrows: that it says so lifts no limit.
 """
 
 from __future__ import annotations
@@ -13,12 +16,15 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from keeper.plan import (
+    Borrow,
     CancelUnstake,
     ClaimUnstake,
+    Deposit,
     Intent,
     Numbers,
     Plan,
     Repay,
+    RequestUnstake,
     Stake,
     Swap,
     Unstake,
@@ -26,10 +32,11 @@ from keeper.plan import (
     Withdraw,
     Wrap,
 )
-from keeper.units import SOL, Lamports
+from keeper.units import SOL, Bps, Lamports, TokenAmount
 from keeper.view import View, Wallet
 
 _EXITS = (ClaimUnstake, CancelUnstake, Unstake, Repay, Withdraw, Unwrap)
+BEING_LIQUIDATED = "being_liquidated"
 
 
 class TradingState(StrEnum):
@@ -50,9 +57,11 @@ class RiskState:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the operator allows: ``max_plan_capital`` in one plan, by its own account or by what its intents spend."""
+    """What the operator allows: ``max_plan_capital`` in one plan, by its own account or by what its intents spend;
+    ``min_health`` is the least health of the margin account that a step which lowers it must demand of itself."""
 
     max_plan_capital: Lamports
+    min_health: Bps = Bps(1_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +83,43 @@ Verdict: TypeAlias = Approved | Denied
 
 
 def is_exit(plan: Plan, wallet: Wallet) -> bool:
-    """Whether every intent of the plan lowers exposure. A sale for SOL does so as far as ``wallet`` holds what is sold."""
-    sold: dict[str, int] = {}
+    """Whether every intent of the plan lowers exposure. A sale for SOL, and a request for the slow way out, do so as far as
+    ``wallet`` holds what is given up, or the plan withdraws it before."""
+    given: dict[str, int] = {}
     for intent in _intents(plan):
-        if isinstance(intent, Swap) and intent.min_receive.mint == SOL:
-            mint = intent.sell.mint
-            sold[mint.address] = sold.get(mint.address, 0) + intent.sell.units
-            if sold[mint.address] > wallet.token(mint).units:
+        if isinstance(intent, Withdraw):
+            mint = intent.amount.mint.address
+            given[mint] = given.get(mint, 0) - intent.amount.units
+        leaving = _leaving(intent)
+        if leaving is not None:
+            mint = leaving.mint.address
+            given[mint] = given.get(mint, 0) + leaving.units
+            if given[mint] > wallet.token(leaving.mint).units:
                 return False
         elif not isinstance(intent, _EXITS):
             return False
     return True
+
+
+def _leaving(intent: Intent) -> TokenAmount | None:
+    """The token that an intent turns into SOL, now or later, and that must be held for that."""
+    match intent:
+        case Swap(sell, receive, _) if receive.mint == SOL:
+            return sell
+        case RequestUnstake(spend, _):
+            return spend
+        case _:
+            return None
+
+
+def is_claim(plan: Plan) -> bool:
+    """Whether the plan only collects what is ripe."""
+    return all(isinstance(intent, ClaimUnstake) for intent in _intents(plan))
+
+
+def borrows(plan: Plan) -> bool:
+    """Whether the plan raises a debt."""
+    return any(isinstance(intent, Borrow) for intent in _intents(plan))
 
 
 def outlay(plan: Plan) -> Lamports:
@@ -102,6 +137,8 @@ def _spent(intent: Intent) -> int:
             return spend.value
         case Swap(sell, _, _) if sell.mint == SOL:
             return sell.units
+        case Deposit(_, amount) if amount.mint == SOL:
+            return amount.units
         case _:
             return 0
 
@@ -112,9 +149,14 @@ def review(plan: Plan, view: View, state: RiskState, limits: Limits) -> Verdict:
         return Denied("halted", {"cause": state.cause})
     if not view.fresh.ok:
         return Denied("view_not_fresh", {"problem": view.fresh.problem})
+    if view.margin is not None and view.margin.problem == BEING_LIQUIDATED and not is_claim(plan):
+        return Denied(BEING_LIQUIDATED, {"account": view.margin.address})
+    careless = _careless(plan, view, limits)
+    if careless is not None:
+        return careless
     if is_exit(plan, view.wallet):
         return Approved(plan)
-    if state.trading is TradingState.REDUCING:
+    if state.trading is TradingState.REDUCING and (not plan.protects or borrows(plan)):
         return Denied("reducing", {"cause": state.cause})
     capital = max(plan.expected.capital, outlay(plan))
     if capital > limits.max_plan_capital:
@@ -127,3 +169,18 @@ def review(plan: Plan, view: View, state: RiskState, limits: Limits) -> Verdict:
         if after.value < floor:
             return Denied("gas_reserve_at_risk", {"after": after.value, "floor": floor})
     return Approved(plan)
+
+
+def _careless(plan: Plan, view: View, limits: Limits) -> Denied | None:
+    """A step that raises a debt, or takes collateral from under one in a plan that repays none of it, must say which health it
+    leaves: execution then holds it to that, exactly. A plan that repays may pass through a lower health on its way."""
+    owing = view.margin is not None and bool(view.margin.debt)
+    repays = any(isinstance(intent, Repay) for intent in _intents(plan))
+    for number, step in enumerate(plan.steps):
+        kinds = {type(intent) for intent in step.intents}
+        owing = owing or Borrow in kinds
+        lowers = Borrow in kinds or (owing and Withdraw in kinds and not repays)
+        if lowers and (step.min_health is None or step.min_health < limits.min_health):
+            given = "none" if step.min_health is None else step.min_health.value
+            return Denied("min_health_missing", {"step": number, "given": given, "least": limits.min_health.value})
+    return None

@@ -102,7 +102,7 @@ async def test_a_newer_schema_is_refused_untouched(url: str, clock: Clock) -> No
         lambda conn: conn.execute(sa.table(VERSION_TABLE, sa.column("version_num")).update().values(version_num="9999"))
     )
     await database.close()
-    with pytest.raises(SchemaTooNew, match=r"9999.*knows only up to 0001"):
+    with pytest.raises(SchemaTooNew, match=r"9999.*knows only up to 00\d\d"):
         await Journal.open(url, wall=clock)
 
 
