@@ -444,3 +444,17 @@ def test_an_unknown_program_lands_as_fees_only(box: Box) -> None:
     assert (nowhere.err, nowhere.fee, nowhere.logs) == ("ProgramAccountNotFound", 5_000, ())
     data_account = box.run(Instruction(box.mint, b"", []))
     assert (data_account.err, data_account.fee) == ("InvalidProgramForExecution", 5_000)
+
+
+def test_a_call_knows_its_height_in_the_stack(box: Box) -> None:
+    seen: list[int] = []
+
+    def outer(ctx: InvokeContext) -> None:
+        seen.append(ctx.stack_height)
+        ctx.invoke(call(program=OTHER_MODEL))
+        seen.append(ctx.stack_height)
+
+    box.model(outer)
+    box.model(lambda ctx: seen.append(ctx.stack_height), OTHER_MODEL)
+    assert box.run(call(read(OTHER_MODEL))).err is None
+    assert seen == [1, 2, 1]

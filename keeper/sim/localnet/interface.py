@@ -84,6 +84,11 @@ class InvokeContext(Protocol):
     accounts: Sequence[AccountView]
     clock: ChainClock
 
+    @property
+    def stack_height(self) -> int:
+        """Height of this call in the stack: 1 for a top-level instruction, 2 for what that invokes (sol_get_stack_height)."""
+        ...
+
     def invoke(self, instruction: Instruction, signer_seeds: Iterable[Sequence[bytes]] = ()) -> bytes | None:
         """CPI. Signers: those of this call, plus the PDAs of ``signer_seeds`` (each includes its bump). The callee's
         privileges may not exceed this call's (``"PrivilegeEscalation"``), every account and the program account of a CPI

@@ -6,7 +6,7 @@ backed, every rate follows from balances.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from solders.account import Account
 from solders.pubkey import Pubkey
@@ -27,6 +27,7 @@ from keeper.protocols.addresses import (
     WSOL_MINT,
 )
 from keeper.sim.localnet.interface import BankFace, ModelProgram
+from keeper.sim.localnet.lending_addresses import LendingPoolAddresses, RawToken
 from keeper.sim.localnet.market_addresses import (
     GLOWSOL_MINT,
     LRT_POOL,
@@ -35,7 +36,9 @@ from keeper.sim.localnet.market_addresses import (
     derived_keypair,
 )
 from keeper.sim.localnet.market_book import TokenBook, table_addresses
+from keeper.sim.localnet.market_lending import LendingConfig, LendingGenesis, lending_models
 from keeper.sim.localnet.market_rates import RATE_SCALE, relative_rate
+from keeper.sim.localnet.oracles import Oracles
 from keeper.sim.localnet.programs import cpi
 from keeper.sim.localnet.programs.curves import UNSCALED, Rate
 from keeper.sim.localnet.programs.dex_pool import dex_programs
@@ -135,11 +138,14 @@ class MarketConfig:
     trader_lamports: int = 20_000 * SOL
     trader_tokens: int = 4_000 * SOL
     operator_lamports: int = 1_000 * SOL
+    lending: LendingConfig | None = field(default_factory=LendingConfig)
+    """Glow's lending market; None for a market without it."""
 
 
-def models() -> list[ModelProgram]:
-    """Every program of the market that is modelled."""
-    return [StakePoolProgram(), SolayerRestakingProgram(), GlowLrtProgram(), JupiterProgram(), *dex_programs()]
+def models(lending: LendingConfig | None = None) -> list[ModelProgram]:
+    """Every program of the market that is modelled; without ``lending`` none of the lending market's."""
+    staking: list[ModelProgram] = [StakePoolProgram(), SolayerRestakingProgram(), GlowLrtProgram()]
+    return [*staking, JupiterProgram(), *dex_programs(), *(lending_models(lending) if lending is not None else [])]
 
 
 def create_market(bank: BankFace, config: MarketConfig | None = None) -> Market:
@@ -148,7 +154,7 @@ def create_market(bank: BankFace, config: MarketConfig | None = None) -> Market:
     Raises ``ValueError`` when the configured sizes contradict each other (holders would own more than the supply).
     """
     config = config or MarketConfig()
-    for program in models():
+    for program in models(config.lending):
         bank.add_model(program)
     market = _market(bank, config)
     book = TokenBook(bank)
@@ -167,8 +173,12 @@ def create_market(bank: BankFace, config: MarketConfig | None = None) -> Market:
         for mint in (SSOL_MINT, GLOWSOL_MINT):
             book.give(trader.pubkey(), mint, config.trader_tokens)
         book.give(trader.pubkey(), WSOL_MINT, config.trader_lamports // 2)
+    if config.lending is not None:
+        LendingGenesis(bank, market, config.lending, book).write()
     _supplies(market, config, book, pool)
     book.write()
+    if config.lending is not None:
+        Oracles(bank, market).publish(bank.clock)
     table = encode_lookup_table(table_addresses(market, book), market.operator.pubkey(), max(0, bank.clock.slot - 1))
     bank.set_account(market.lookup_table, Account(bank.rent_exempt(len(table)), table, ADDRESS_LOOKUP_TABLE))
     return market
@@ -178,6 +188,8 @@ def _market(bank: BankFace, config: MarketConfig) -> Market:
     operator = derived_keypair("operator", config.seed)
     slot = max(0, bank.clock.slot - 1)
     table = Pubkey.find_program_address([bytes(operator.pubkey()), slot.to_bytes(8, "little")], ADDRESS_LOOKUP_TABLE)[0]
+    fee_owner = derived_keypair("fee owner", config.seed)
+    lending = config.lending
     return Market(
         lookup_table=table,
         validators=tuple(ValidatorAccounts.of(index) for index in range(config.validators)),
@@ -186,6 +198,16 @@ def _market(bank: BankFace, config: MarketConfig) -> Market:
         admin=derived_keypair("admin", config.seed),
         traders=tuple(derived_keypair(f"trader {index}", config.seed) for index in range(config.traders)),
         holders=derived_keypair("holders", config.seed),
+        liquidator=derived_keypair("liquidator", config.seed),
+        borrower=derived_keypair("borrower", config.seed),
+        fee_owner=fee_owner,
+        lending_pools={
+            spec.symbol: LendingPoolAddresses.of(spec.symbol, _mint(spec.symbol), fee_owner.pubkey())
+            for spec in (lending.pools if lending is not None else ())
+        },
+        raw_tokens={
+            symbol: RawToken.of(symbol, _mint(symbol)) for symbol in (lending.raw if lending is not None else ())
+        },
     )
 
 
@@ -332,4 +354,4 @@ def _supplies(market: Market, config: MarketConfig, book: TokenBook, pool: Stake
         book.give(market.holders.pubkey(), mint, others)
 
 
-__all__ = ["GLOWSOL_MINT", "DexPoolConfig", "Market", "MarketConfig", "create_market"]
+__all__ = ["GLOWSOL_MINT", "DexPoolConfig", "LendingConfig", "Market", "MarketConfig", "create_market"]

@@ -20,7 +20,10 @@ from keeper.protocols.addresses import (
     SSOL_MINT,
     WSOL_MINT,
 )
+from keeper.sim.localnet.lending_addresses import ADAPTER_CONFIGS, AIRSPACE, FEEDS, LendingPoolAddresses, RawToken
 from keeper.sim.localnet.programs import cpi, glow_lrt_idl, glow_lrt_state, stake_pool_state
+from keeper.sim.localnet.programs.glow_margin_config import permit_address
+from keeper.sim.localnet.programs.glow_margin_state import margin_account_address
 
 
 def derived_keypair(label: str, seed: int | None = None) -> Keypair:
@@ -62,7 +65,11 @@ RESERVE_STAKE = derived_keypair("reserve stake").pubkey()
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """All addresses of a market. ``dex_pools`` by name, as ``"glowSOL/SOL stable"``; ``mints`` by symbol."""
+    """All addresses of a market. ``dex_pools`` by name, as ``"glowSOL/SOL stable"``; ``mints``, ``lending_pools`` and
+    ``raw_tokens`` (what margin accounts hold as it is) by symbol. The last two are empty in a market without lending.
+
+    ``borrower`` is the resident who owes what the pools have lent, ``liquidator`` holds the permit to liquidate.
+    """
 
     lookup_table: Pubkey
     validators: tuple[ValidatorAccounts, ...]
@@ -71,6 +78,12 @@ class Market:
     admin: Keypair = field(repr=False)
     traders: tuple[Keypair, ...] = field(repr=False)
     holders: Keypair = field(repr=False)
+    liquidator: Keypair = field(repr=False)
+    borrower: Keypair = field(repr=False)
+    fee_owner: Keypair = field(repr=False)
+    lending_pools: dict[str, LendingPoolAddresses] = field(default_factory=dict)
+    raw_tokens: dict[str, RawToken] = field(default_factory=dict)
+    airspace: Pubkey = AIRSPACE
     glowsol_mint: Pubkey = GLOWSOL_MINT
     ssol_mint: Pubkey = SSOL_MINT
     lst_mint: Pubkey = LST_MINT
@@ -93,6 +106,25 @@ class Market:
     @property
     def mints(self) -> dict[str, Pubkey]:
         return {"SOL": self.sol_mint, "LST": self.lst_mint, "sSOL": self.ssol_mint, "glowSOL": self.glowsol_mint}
+
+    @property
+    def borrower_account(self) -> Pubkey:
+        """The resident borrower's margin account."""
+        return margin_account_address(self.borrower.pubkey(), self.airspace, 0)[0]
+
+    @property
+    def liquidation_permit(self) -> Pubkey:
+        return permit_address(self.airspace, self.liquidator.pubkey())
+
+    @property
+    def feeds(self) -> dict[str, Pubkey]:
+        """Price accounts by name, as ``"SOL/USD"``."""
+        return FEEDS
+
+    @property
+    def adapter_configs(self) -> dict[Pubkey, Pubkey]:
+        """Configurations of the programs that margin accounts may invoke."""
+        return ADAPTER_CONFIGS
 
     def as_json(self) -> dict[str, Any]:
         """Addresses only: no secret key leaves this object."""
@@ -124,4 +156,18 @@ class Market:
             "admin": str(self.admin.pubkey()),
             "traders": [str(trader.pubkey()) for trader in self.traders],
             "holders": str(self.holders.pubkey()),
+            **({"lending": self._lending_json()} if self.lending_pools else {}),
+        }
+
+    def _lending_json(self) -> dict[str, Any]:
+        return {
+            "airspace": str(self.airspace),
+            "pools": {symbol: pool.as_json() for symbol, pool in self.lending_pools.items()},
+            "raw_tokens": {symbol: str(token.config) for symbol, token in self.raw_tokens.items()},
+            "feeds": {name: str(feed) for name, feed in self.feeds.items()},
+            "adapter_configs": {str(program): str(config) for program, config in self.adapter_configs.items()},
+            "borrower": str(self.borrower.pubkey()),
+            "borrower_account": str(self.borrower_account),
+            "liquidator": str(self.liquidator.pubkey()),
+            "fee_owner": str(self.fee_owner.pubkey()),
         }

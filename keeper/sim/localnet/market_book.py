@@ -10,19 +10,24 @@ from solders.pubkey import Pubkey
 from keeper.protocols.addresses import (
     ASSOCIATED_TOKEN,
     CLOCK_SYSVAR,
+    GLOW_MARGIN,
+    GLOW_MARGIN_POOL,
     JUPITER_V6,
+    RENT_SYSVAR,
     SOLAYER_RESTAKING,
     SPL_TOKEN,
     STAKE,
     STAKE_HISTORY_SYSVAR,
     STAKE_POOL_PROGRAM,
     SYSTEM,
+    TOKEN_2022,
     WSOL_MINT,
 )
 from keeper.sim.localnet.interface import BankFace
 from keeper.sim.localnet.market_addresses import Market
-from keeper.sim.localnet.programs import cpi
+from keeper.sim.localnet.programs.borsh import u16
 from keeper.sim.localnet.programs.dex_state import AMM_DEX_PROGRAM, STABLE_DEX_PROGRAM
+from keeper.sim.localnet.programs.glow_margin_tokens import associated_address
 from keeper.sim.localnet.programs.jupiter_router import EVENT_AUTHORITY
 from keeper.sim.localnet.programs.native_state import (
     MINT_SIZE,
@@ -32,6 +37,8 @@ from keeper.sim.localnet.programs.native_state import (
 )
 
 DECIMALS = 9
+IMMUTABLE_OWNER = b"\x02" + u16(7) + u16(0)
+"""What the ATA program leaves behind every Token-2022 account: the type byte and one extension without data."""
 
 
 @dataclass(slots=True)
@@ -50,14 +57,26 @@ class TokenBook:
         self._bank = bank
         self._authorities: dict[Pubkey, tuple[Pubkey, Pubkey | None]] = {}
         self._holdings: dict[Pubkey, Holding] = {}
+        self._programs: dict[Pubkey, Pubkey] = {}
 
-    def mint(self, mint: Pubkey, authority: Pubkey, *, freeze_authority: Pubkey | None = None) -> None:
-        """Declare a mint. The native mint exists in every bank and is not declared."""
+    def _program(self, mint: Pubkey) -> Pubkey:
+        return self._programs.get(mint, SPL_TOKEN)
+
+    def mint(
+        self,
+        mint: Pubkey,
+        authority: Pubkey,
+        *,
+        freeze_authority: Pubkey | None = None,
+        program: Pubkey = SPL_TOKEN,
+    ) -> None:
+        """Declare a mint of ``program``. The native mint exists in every bank and is not declared."""
         self._authorities[mint] = (authority, freeze_authority)
+        self._programs[mint] = program
 
     def give(self, owner: Pubkey, mint: Pubkey, amount: int) -> Pubkey:
-        """Add ``amount`` to the owner's associated account and return its address."""
-        address = cpi.associated_address(owner, mint)
+        """Add ``amount`` to the owner's associated account and return its address. A Token-2022 mint is declared before."""
+        address = associated_address(owner, mint, self._program(mint))
         self.give_at(address, owner, mint, amount)
         return address
 
@@ -76,17 +95,21 @@ class TokenBook:
 
     def write(self) -> None:
         """Write all mints and token accounts to the bank."""
-        mint_rent, account_rent = self._bank.rent_exempt(MINT_SIZE), self._bank.rent_exempt(TOKEN_ACCOUNT_SIZE)
+        mint_rent = self._bank.rent_exempt(MINT_SIZE)
         for mint, (authority, freeze) in self._authorities.items():
             data = encode_mint(self.supply(mint), DECIMALS, authority, freeze)
-            self._bank.set_account(mint, Account(mint_rent, data, SPL_TOKEN))
+            self._bank.set_account(mint, Account(mint_rent, data, self._program(mint)))
         for address, holding in self._holdings.items():
-            native = holding.mint == WSOL_MINT
-            data = encode_token_account(
-                holding.mint, holding.owner, holding.amount, native_rent=account_rent if native else None
-            )
-            lamports = account_rent + (holding.amount if native else 0)
-            self._bank.set_account(address, Account(lamports, data, SPL_TOKEN))
+            self._bank.set_account(address, self._token_account(address, holding))
+
+    def _token_account(self, address: Pubkey, holding: Holding) -> Account:
+        program, native = self._program(holding.mint), holding.mint == WSOL_MINT
+        rent = self._bank.rent_exempt(TOKEN_ACCOUNT_SIZE)
+        data = encode_token_account(holding.mint, holding.owner, holding.amount, native_rent=rent if native else None)
+        if program == TOKEN_2022 and address == associated_address(holding.owner, holding.mint, program):
+            data += IMMUTABLE_OWNER
+            rent = self._bank.rent_exempt(len(data))
+        return Account(rent + (holding.amount if native else 0), data, program)
 
 
 def table_addresses(market: Market, book: TokenBook) -> list[Pubkey]:
@@ -125,6 +148,20 @@ def table_addresses(market: Market, book: TokenBook) -> list[Pubkey]:
                 *[key for validator in market.validators for key in (validator.stake, validator.transient)],
                 *pools,
                 *vaults,
+                *_lending_addresses(market),
             ]
         )
     )
+
+
+def _lending_addresses(market: Market) -> list[Pubkey]:
+    """What lending instructions name, of a market that lends."""
+    if not market.lending_pools:
+        return []
+    listed = [GLOW_MARGIN, GLOW_MARGIN_POOL, TOKEN_2022, RENT_SYSVAR, market.airspace, *market.adapter_configs.values()]
+    listed += market.feeds.values()
+    listed += [token.config for token in market.raw_tokens.values()]
+    for pool in market.lending_pools.values():
+        listed += [pool.pool, pool.vault, pool.deposit_note_mint, pool.loan_note_mint, pool.fee_destination]
+        listed += [pool.deposit_metadata, pool.deposit_config, pool.loan_config]
+    return listed

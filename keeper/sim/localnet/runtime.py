@@ -255,6 +255,7 @@ class ModelContext:
         self.data = data
         self.accounts: Sequence[AccountView] = frame.views
         self.clock = runtime.clock
+        self.stack_height = runtime.height
 
     def invoke(self, instruction: Instruction, signer_seeds: Iterable[Sequence[bytes]] = ()) -> bytes | None:
         self._runtime.invoke(self._frame, instruction, signer_seeds)

@@ -20,8 +20,11 @@ from keeper.sim.localnet.interface import BankConfig, ChainClock
 from keeper.sim.localnet.jupiter.access import Access
 from keeper.sim.localnet.jupiter.face import JupiterFace
 from keeper.sim.localnet.jupiter.server import JupiterServer
+from keeper.sim.localnet.lending_crowd import CrowdConfig, LendingCrowd
+from keeper.sim.localnet.liquidator import Liquidator, LiquidatorConfig
 from keeper.sim.localnet.market import MarketConfig, create_market
 from keeper.sim.localnet.market_addresses import Market
+from keeper.sim.localnet.oracles import OracleConfig, Oracles
 from keeper.sim.localnet.ports import bind_pair
 from keeper.sim.localnet.rpc.dispatch import JsonRpc
 from keeper.sim.localnet.rpc.faults import FaultRates, Faults
@@ -43,6 +46,8 @@ class LocalnetConfig:
 
     ``rpc_port``: 0 finds two free neighbouring ports; websockets are on the same port and on the next one; Jupiter's paths
     (/swap/v1, /swap/v2) are on the same port. ``market`` None: a bare chain. ``cranks`` None: nobody runs the market.
+    ``oracles``, ``liquidator``, ``crowd``: who publishes prices, liquidates and uses the pools of a market that lends (None:
+    nobody; the crowd, whose transactions fill blocks, also rests where ``cranks`` is None).
     ``jupiter_api_key``: the key that is accepted (None: not looked at); ``jupiter_per_minute``: requests it allows in 60 s
     (None: no limit). ``clock`` "virtual": slots only pass when somebody calls ``bank.advance_slot`` or
     localnet_advanceSlots. ``bpf_programs``: (address, file) as --bpf-program. ``scenario`` runs at the start of every slot.
@@ -53,6 +58,9 @@ class LocalnetConfig:
     bank: BankConfig = field(default_factory=BankConfig)
     market: MarketConfig | None = field(default_factory=MarketConfig)
     cranks: CrankConfig | None = field(default_factory=CrankConfig)
+    oracles: OracleConfig | None = field(default_factory=OracleConfig)
+    liquidator: LiquidatorConfig | None = field(default_factory=LiquidatorConfig)
+    crowd: CrowdConfig | None = field(default_factory=CrowdConfig)
     jupiter_api_key: str | None = None
     jupiter_per_minute: int | None = None
     faults: FaultRates = field(default_factory=FaultRates)
@@ -84,6 +92,11 @@ class Localnet:
             if self.config.cranks is not None:
                 self.cranks = Cranks(self.bank, self.market, self.config.cranks)
                 self.cranks.attach()
+        self.oracles: Oracles | None = None
+        self.crowd: LendingCrowd | None = None
+        self.liquidator: Liquidator | None = None
+        if self.market is not None and self.market.lending_pools:
+            self._open_lending(self.market)
         self._load_files()
         market = self.market
         if self.config.scenario is not None:
@@ -107,6 +120,18 @@ class Localnet:
         self._failure: BaseException | None = None
         self._stopping: asyncio.Task[None] | None = None
         self.port = 0
+
+    def _open_lending(self, market: Market) -> None:
+        """Prices first in every slot, then those who act on them."""
+        if self.config.oracles is not None:
+            self.oracles = Oracles(self.bank, market, self.config.oracles)
+            self.oracles.attach()
+        if self.config.crowd is not None and self.config.cranks is not None:
+            self.crowd = LendingCrowd(self.bank, market, self.config.crowd)
+            self.crowd.attach()
+        if self.config.liquidator is not None:
+            self.liquidator = Liquidator(self.bank, market, self.config.liquidator)
+            self.liquidator.attach()
 
     def _load_files(self) -> None:
         for address, path in self.config.bpf_programs:
