@@ -15,10 +15,15 @@ from solders.pubkey import Pubkey
 
 from keeper.chain.accounts import Account
 from keeper.execution.bounds import LAMPORTS, flow, net, opens_wrapped
+from keeper.execution.builders.stake_exit import leaves_by_stake
+from keeper.execution.lending_sight import LendingSight
+from keeper.execution.margin_wall import check_margin, rent_of_margin
 from keeper.execution.outcome import Refusal, Stage
+from keeper.execution.stakes import check_stakes
 from keeper.plan import Atomic, Intent, RequestUnstake, Unwrap
 from keeper.protocols.addresses import SPL_TOKEN, SYSTEM, TOKEN_2022
 from keeper.protocols.layout import LayoutError
+from keeper.protocols.lending import LendingAddresses
 from keeper.protocols.market import LrtAddresses
 from keeper.protocols.token import TokenAccount, associated_token_addresses, decode_token_account
 from keeper.units import WSOL_ADDRESS, Lamports
@@ -43,13 +48,16 @@ class Effects:
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What the effects are held against. ``sol_floor`` is the least change of native SOL that the plan leaves to this step
-    (rent and fees included); ``fee`` what it may cost in all."""
+    (rent and fees included); ``fee`` what it may cost in all. ``lending`` is where the wallet's margin account is, ``sight``
+    what the step was built on, where it needs lending."""
 
     wallet: Pubkey
     step: Atomic
     lrt: LrtAddresses | None
     fee: Lamports
     sol_floor: Lamports
+    lending: LendingAddresses | None = None
+    sight: LendingSight | None = None
 
 
 def verify(effects: Effects, limits: Limits) -> Lamports:
@@ -70,6 +78,10 @@ def verify(effects: Effects, limits: Limits) -> Lamports:
         floors[WSOL_ADDRESS] -= unwrapped
         floors[LAMPORTS] += max(0, unwrapped - promised)
     rent = sum(_rent_of_new(effects, key, limits) for key in effects.after)
+    rent += check_stakes(effects.before, effects.after, limits.wallet, limits.step).value
+    if limits.lending is not None:
+        check_margin(effects.before, effects.after, limits.lending, limits.step, limits.sight)
+        rent += rent_of_margin(effects.before, effects.after, limits.lending)
     _check_floor(LAMPORTS, change, floors[LAMPORTS] - rent - limits.fee.value)
     for asset in sorted({*tokens, *floors} - {LAMPORTS}):
         _check_floor(asset, tokens[asset], floors[asset])
@@ -195,7 +207,11 @@ def _sides(intent: Intent) -> tuple[Mapping[str, int], Mapping[str, int]]:
 
 def _check_queue(effects: Effects, limits: Limits) -> None:
     """What the step queues must be promised at least the plan's lamports: the program takes no minimum for it."""
-    wanted = sum(intent.min_assets.value for intent in limits.step.intents if isinstance(intent, RequestUnstake))
+    wanted = sum(
+        intent.min_assets.value
+        for intent in limits.step.intents
+        if isinstance(intent, RequestUnstake) and not leaves_by_stake(intent)
+    )
     if not wanted or limits.lrt is None:
         return
     program = limits.lrt.program

@@ -1,6 +1,8 @@
 """From a landed transaction to ledger entries: every balance of the wallet that it changed, to the lamport.
 
-The wallet's books are its system account and its associated token accounts. A token account's rent is booked in lamports beside
+The wallet's books are its system account and its associated token accounts, and beside them the token accounts of its margin
+account: raw collateral, deposit notes, and loan notes (which are owed; what is an asset and what a debt is for the valuation to
+know). A token account's rent is booked in lamports beside
 its tokens, so opening one moves lamports from one line to another and the sum shows only what truly left. In a wrapped-SOL
 account the lamports that back its tokens are booked as tokens alone: every lamport is counted once.
 """
@@ -32,8 +34,11 @@ class Booking:
     deltas: dict[str, int]
 
 
-def book(transaction: LandedTransaction, owner: Pubkey, strategy: str) -> Booking:
-    """The entries of ``transaction`` for ``owner``, who paid its fee.
+def book(
+    transaction: LandedTransaction, owner: Pubkey, strategy: str, tracked: frozenset[Pubkey] = frozenset()
+) -> Booking:
+    """The entries of ``transaction`` for ``owner``, who paid its fee. ``tracked`` are token accounts of others that are in the
+    books, too (``lending_sight.tracked_accounts``).
 
     Raises ``IncompleteMetadata`` where balances are missing, an owner is not named, or the block has no time yet.
     """
@@ -50,7 +55,8 @@ def book(transaction: LandedTransaction, owner: Pubkey, strategy: str) -> Bookin
         for balance in balances:
             if balance.owner is None:
                 raise IncompleteMetadata(f"{transaction.signature}: token balance of {balance.account} names no owner")
-            if balance.owner == owner and balance.account in _associated(owner, balance):
+            associated = balance.owner == owner and balance.account in _associated(owner, balance)
+            if associated or balance.account in tracked:
                 own_tokens.add(balance.account)
                 changes[balance.account, balance.amount.mint.address] += sign * balance.amount.units
     for account in own_tokens:

@@ -1,7 +1,7 @@
 """Arithmetic over the bounds of intents: what a step surely has to spend, and what it must leave in the wallet.
 
-Assets are ``"lamports"`` for native SOL and a mint's address for its token. In a ``Swap`` SOL is native SOL (it wraps and
-unwraps by itself), so wrapped SOL that stays wrapped is only moved by ``Wrap`` and ``Unwrap``.
+Assets are ``"lamports"`` for native SOL and a mint's address for its token. In a ``Swap`` and in lending SOL is native SOL (they
+wrap and unwrap by themselves), so wrapped SOL that stays wrapped is only moved by ``Wrap`` and ``Unwrap``.
 """
 
 from __future__ import annotations
@@ -13,14 +13,18 @@ from dataclasses import dataclass
 from keeper.execution.outcome import Refusal, Stage, UnsupportedIntent
 from keeper.plan import (
     Atomic,
+    Borrow,
     CancelUnstake,
     ClaimUnstake,
+    Deposit,
     Intent,
+    Repay,
     RequestUnstake,
     Stake,
     Swap,
     Unstake,
     Unwrap,
+    Withdraw,
     Wrap,
 )
 from keeper.units import SOL, WSOL_ADDRESS, Lamports, TokenAmount
@@ -66,16 +70,20 @@ def flow(intent: Intent) -> Flow:
             return Flow({LAMPORTS: amount.value}, {WSOL_ADDRESS: amount.value})
         case Unwrap(least):
             return Flow({}, {LAMPORTS: least.value})
+        case Deposit(_, amount) | Repay(_, amount, _):
+            return Flow(dict([_swapped(amount)]), {})
+        case Withdraw(_, amount) | Borrow(_, amount):
+            return Flow({}, dict([_swapped(amount)]))
         case _:
-            raise UnsupportedIntent(
-                intent, "this product has no lending market yet; leave lending intents out of the plan"
-            )
+            raise UnsupportedIntent(intent, f"no bounds are known for {type(intent).__name__}")
 
 
 def opens_wrapped(intent: Intent) -> bool:
     """Whether the intent may empty the wallet's wrapped-SOL account into native SOL (unwrapping closes the account)."""
     if isinstance(intent, Unwrap):
         return True
+    if isinstance(intent, Deposit | Withdraw | Borrow | Repay):
+        return intent.amount.mint == SOL
     return isinstance(intent, Swap) and SOL in (intent.sell.mint, intent.min_receive.mint)
 
 
@@ -89,9 +97,10 @@ def net(step: Atomic) -> dict[str, int]:
     return dict(total)
 
 
-def holdings(wallet: Wallet) -> dict[str, int]:
-    """What plans may spend: native SOL above the gas reserve, and every token balance."""
-    return {LAMPORTS: wallet.spendable.value} | {amount.mint.address: amount.units for amount in wallet.tokens}
+def holdings(wallet: Wallet, *, protects: bool = False) -> dict[str, int]:
+    """What plans may spend: native SOL above the gas reserve (one that protects also what is kept for that), and every token."""
+    native = wallet.protecting if protects else wallet.spendable
+    return {LAMPORTS: native.value} | {amount.mint.address: amount.units for amount in wallet.tokens}
 
 
 def require_covered(step: Atomic, pots: Mapping[str, int]) -> dict[str, int]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from solders.address_lookup_table_account import AddressLookupTableAccount
@@ -13,23 +14,29 @@ from solders.pubkey import Pubkey
 
 from keeper.chain.accounts import Account, AccountSnapshot
 from keeper.chain.errors import RpcError
-from keeper.execution.bounds import flow
-from keeper.execution.builders import queue, staking, swap, wrapping
+from keeper.execution.builders import lending, queue, stake_exit, staking, swap, wrapping
+from keeper.execution.builders.lending_refresh import LENDING, needs_lending, preamble
 from keeper.execution.builders.site import Fragment, Site
+from keeper.execution.lending_sight import LendingSight, look
 from keeper.execution.message import Compiled
 from keeper.execution.outcome import Refusal, Stage, UnsupportedIntent
 from keeper.execution.policy import ExecutionPolicy
 from keeper.execution.ports import Node
+from keeper.execution.reading import first_look
 from keeper.plan import (
     Atomic,
+    Borrow,
     CancelUnstake,
     ClaimUnstake,
+    Deposit,
     Intent,
+    Repay,
     RequestUnstake,
     Stake,
     Swap,
     Unstake,
     Unwrap,
+    Withdraw,
     Wrap,
 )
 from keeper.protocols.addresses import ASSOCIATED_TOKEN, SPL_TOKEN, TOKEN_2022
@@ -37,8 +44,8 @@ from keeper.protocols.layout import LayoutError
 from keeper.protocols.lookup_table import decode_lookup_table
 from keeper.protocols.market import Market
 from keeper.protocols.token import associated_token_address
-from keeper.units import SOL, SSOL, Slot, UnitError
-from keeper.venues.door import DexVenue, SwapInstructions
+from keeper.units import SOL, Slot, UnitError
+from keeper.venues.door import DexVenue
 from keeper.view import View
 
 Builder = Callable[[Site, Any], Fragment]
@@ -52,8 +59,12 @@ BUILDERS: Mapping[type[Intent], Builder] = {
     CancelUnstake: queue.cancel,
     Wrap: wrapping.wrap,
     Unwrap: wrapping.unwrap,
+    Deposit: lending.deposit,
+    Withdraw: lending.withdraw,
+    Borrow: lending.borrow,
+    Repay: lending.repay,
 }
-"""The builder of each intent. Lending intents have none: this product knows no lending market yet."""
+"""The builder of each intent."""
 
 _CLOSE_ACCOUNT = 9
 
@@ -70,47 +81,59 @@ class Compiler:
 
     async def compile(self, step: Atomic, view: View) -> Compiled:
         """Instructions for ``step``. Raises ``Refusal`` (``UnsupportedIntent`` among them)."""
-        for intent in step.intents:
-            if type(intent) not in BUILDERS:
-                flow(intent)
-                raise UnsupportedIntent(intent, f"no builder for {type(intent).__name__}")
+        require_supported(step, self.market)
         wanted = {position: intent for position, intent in enumerate(step.intents) if isinstance(intent, Swap)}
         reading = asyncio.gather(
             *(swap.fetch(intent, self.venues, self.owner, view, self.policy.max_slippage) for intent in wanted.values())
         )
-        snapshot, fetched = await asyncio.gather(self._read(self._keys(), view.slot), reading)
+        keys = first_look(self.owner, self.market, step)
+        snapshot, fetched = await asyncio.gather(self._read(keys, view.slot), reading)
+        snapshot = await self._second_look(step, snapshot, view.slot)
         swaps = dict(zip(wanted, fetched, strict=True))
-        fragments = [self._build(step, position, snapshot, swaps) for position in range(len(step.intents))]
+        site = Site(self.owner, self.market, step, 0, snapshot, swaps)
+        if needs_lending(step):
+            site = replace(site, sight=self._look(site))
+        fragments = self._fragments(site)
         tables = await self._tables(fragments, snapshot, view.slot)
         instructions = [item for part in fragments for item in part.instructions]
         own = tuple(item for part in fragments for item in part.own)
-        return Compiled(tuple(_without_repeats(instructions, snapshot, self.owner)), own, tables)
+        return Compiled(tuple(_without_repeats(instructions, snapshot, self.owner)), own, tables, site.sight)
 
-    def _build(
-        self, step: Atomic, position: int, snapshot: AccountSnapshot, swaps: Mapping[int, SwapInstructions]
-    ) -> Fragment:
-        intent = step.intents[position]
-        site = Site(self.owner, self.market, step, position, snapshot, swaps)
-        try:
-            return BUILDERS[type(intent)](site, intent)
-        except (UnitError, LookupError, ValueError) as error:
+    def _look(self, site: Site) -> LendingSight:
+        if self.market.lending is None:
             raise Refusal(
-                Stage.COMPILE,
-                "intent_does_not_fit",
-                f"{type(intent).__name__} at {position}: {error}",
-                intent=type(intent).__name__,
-            ) from error
+                Stage.COMPILE, "no_lending_market", "the step bounds health, and no lending market is configured"
+            )
+        return look(self.market.lending, site.accounts, self.owner, site.clock.unix_timestamp)
 
-    def _keys(self) -> tuple[Pubkey, ...]:
-        """Every account of ours and of the market that a builder may want to see."""
-        mints = [SOL, SSOL, self.market.solayer.lst]
-        keys = [self.owner, self.market.solayer.stake_pool, *self.market.lookup_tables]
-        if self.market.lrt is not None:
-            mints.append(self.market.lrt.glowsol)
-            if self.market.lrt.program.mapping.queue is not None:
-                keys.append(self.market.lrt.program.queue_address(self.owner))
-        accounts = [associated_token_address(self.owner, Pubkey.from_string(mint.address)) for mint in mints]
-        return tuple(dict.fromkeys([*keys, *accounts]))
+    def _fragments(self, site: Site) -> list[Fragment]:
+        """One fragment for each intent in order, and before the first lending one what all of those need."""
+        fragments: list[Fragment] = []
+        prepared = site.sight is None
+        for position, intent in enumerate(site.step.intents):
+            if not prepared and isinstance(intent, LENDING):
+                fragments.append(_built(site, "the lending preamble", preamble))
+                prepared = True
+            build = partial(_with, BUILDERS[type(intent)], intent)
+            fragments.append(_built(replace(site, position=position), type(intent).__name__, build))
+        if not prepared:
+            fragments.append(_built(site, "the lending preamble", preamble))
+        return fragments
+
+    async def _second_look(self, step: Atomic, snapshot: AccountSnapshot, slot: Slot) -> AccountSnapshot:
+        """``snapshot`` with the accounts that it names itself: the pool's stake that a request is paid from."""
+        if not any(stake_exit.leaves_by_stake(intent) for intent in step.intents):
+            return snapshot
+        named = stake_exit.sources(Site(self.owner, self.market, step, 0, snapshot, {}))
+        unseen = [key for key in named if key not in snapshot.accounts]
+        if not unseen:
+            return snapshot
+        more = await self._read(unseen, slot)
+        return AccountSnapshot(
+            min(snapshot.slot, more.slot),
+            {**snapshot.accounts, **more.accounts},
+            max(snapshot.highest, more.highest),
+        )
 
     async def _read(self, keys: Sequence[Pubkey], slot: Slot) -> AccountSnapshot:
         try:
@@ -131,6 +154,27 @@ class Compiler:
             if table is not None:
                 found.append(table)
         return tuple(found)
+
+
+def require_supported(step: Atomic, market: Market) -> None:
+    """Raises ``UnsupportedIntent`` for an intent that cannot be built in ``market``, whatever the chain says."""
+    for intent in step.intents:
+        if type(intent) not in BUILDERS:
+            raise UnsupportedIntent(intent, f"no builder for {type(intent).__name__}")
+        if isinstance(intent, LENDING) and market.lending is None:
+            raise UnsupportedIntent(intent, "no lending market is configured: leave lending intents out of the plan")
+
+
+def _with(builder: Builder, intent: Intent, site: Site) -> Fragment:
+    return builder(site, intent)
+
+
+def _built(site: Site, what: str, build: Callable[[Site], Fragment]) -> Fragment:
+    try:
+        return build(site)
+    except (UnitError, LookupError, ValueError) as error:
+        detail = f"{what} at {site.position}: {error}"
+        raise Refusal(Stage.COMPILE, "intent_does_not_fit", detail, intent=what) from error
 
 
 def _table(key: Pubkey, account: Account | None, slot: Slot) -> AddressLookupTableAccount | None:

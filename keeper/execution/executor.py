@@ -18,9 +18,10 @@ from keeper.chain.errors import RpcError
 from keeper.chain.signer import Signer, SignerError
 from keeper.execution.balances import Limits, verify
 from keeper.execution.bounds import LAMPORTS, holdings, net, require_covered
-from keeper.execution.compile import Compiler
+from keeper.execution.compile import Compiler, require_supported
 from keeper.execution.firewall import Rules, inspect
 from keeper.execution.landing import Landing
+from keeper.execution.lending_sight import tracked_accounts
 from keeper.execution.message import NO_BLOCKHASH, WIDEST, Budget, Compiled, assemble, resolve, signable, signed
 from keeper.execution.naming import ErrorNames
 from keeper.execution.observer import Observer, Unobserved
@@ -32,6 +33,7 @@ from keeper.execution.simulation import compute_limit, rehearse
 from keeper.journal.journal import Journal
 from keeper.journal.records import AttemptConflict, AttemptRecord, FencedOut, IntentRecord, JournalError, Leadership
 from keeper.plan import Atomic, Plan
+from keeper.protocols.addresses import STAKE
 from keeper.protocols.market import Market
 from keeper.units import Lamports, MicroLamports, Slot
 from keeper.units.canonical import canonical, digest
@@ -116,7 +118,8 @@ class Executor:
         self._prices = prices
         self._names = ErrorNames.of(market)
         self._compiler = Compiler(endpoints.primary, signer.pubkey, market, venues, policy)
-        self._landing = Landing(endpoints, journal, signer.pubkey, policy, clock, self._observer, self._names)
+        tracked = tracked_accounts(market.lending)
+        self._landing = Landing(endpoints, journal, signer.pubkey, policy, clock, self._observer, self._names, tracked)
         self._turn = asyncio.Lock()
         self._flying: set[asyncio.Task[Landed | Failed | Expired | Refused]] = set()
         self._recovered_epoch: int | None = None
@@ -217,8 +220,10 @@ class Executor:
     async def _prepare(self, task: _Task) -> _Prepared:
         if not task.view.fresh.ok:
             raise Refusal(Stage.COMPILE, "view_not_fresh", f"the view may not be acted on: {task.view.fresh.problem}")
+        for step in task.plan.steps:
+            require_supported(step, self._market)
         floor = task.plan.expected.min_sol_change - task.landed - _later(task.plan, task.index)
-        pots = holdings(task.view.wallet)
+        pots = holdings(task.view.wallet, protects=task.plan.protects)
         for step in task.plan.steps[: task.index + 1]:
             pots = require_covered(step, pots)
         # A later step stands on what the earlier ones changed: no node that has not seen those may speak of it.
@@ -234,7 +239,15 @@ class Executor:
         budget = Budget(compute_limit(rehearsal.units, self._policy), price)
         verify(
             replace(rehearsal.before_after, extra_fee=budget.fee - rehearsal.fee),
-            Limits(self._signer.pubkey, task.step, self._market.lrt, budget.fee, floor),
+            Limits(
+                wallet=self._signer.pubkey,
+                step=task.step,
+                lrt=self._market.lrt,
+                fee=budget.fee,
+                sol_floor=floor,
+                lending=self._market.lending,
+                sight=compiled.sight,
+            ),
         )
         return _Prepared(task.intent, compiled, budget, recent)
 
@@ -347,5 +360,9 @@ def _later(plan: Plan, index: int) -> Lamports:
 
 
 def _protocols(market: Market) -> frozenset[Pubkey]:
-    programs = {market.solayer.stake_pool_program, market.solayer.restaking_program}
-    return frozenset(programs if market.lrt is None else programs | {market.lrt.program.program_id})
+    programs = {market.solayer.stake_pool_program, market.solayer.restaking_program, STAKE}
+    if market.lrt is not None:
+        programs.add(market.lrt.program.program_id)
+    if market.lending is not None:
+        programs |= {market.lending.margin_program, market.lending.pool_program}
+    return frozenset(programs)

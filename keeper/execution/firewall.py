@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
 from keeper.execution.message import Budget, Call, Resolved
 from keeper.execution.outcome import Refusal, Stage
-from keeper.plan import Atomic, Swap, Wrap
+from keeper.plan import Atomic, Deposit, Repay, Swap, Wrap
 from keeper.protocols.addresses import (
     ASSOCIATED_TOKEN,
     COMPUTE_BUDGET,
@@ -34,6 +34,9 @@ from keeper.units import SOL, MicroLamports
 SYSTEM_TRANSFER = 2
 TOKEN_CLOSE_ACCOUNT, TOKEN_SYNC_NATIVE = 9, 17
 ATA_CREATE, ATA_CREATE_IDEMPOTENT = 0, 1
+
+Shape: TypeAlias = tuple[Pubkey, tuple[Pubkey, ...], bytes]
+"""Program, accounts in order, and data: all that makes an instruction what it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,11 @@ class Rules:
 
     @property
     def wrappable(self) -> int:
-        """Lamports that may move into the wallet's wrapped-SOL account: what the step wraps or sells as SOL."""
+        """Lamports that may move into the wallet's wrapped-SOL account: what the step wraps, sells as SOL, or pays into the
+        lending market."""
         sold = sum(swap.sell.units for swap in self.swaps if swap.sell.mint == SOL)
+        paid = (intent.amount for intent in self.step.intents if isinstance(intent, Deposit | Repay))
+        sold += sum(amount.units for amount in paid if amount.mint == SOL)
         return sold + sum(intent.amount.value for intent in self.step.intents if isinstance(intent, Wrap))
 
 
@@ -73,11 +79,12 @@ def inspect(message: Resolved, rules: Rules) -> None:
         if call.program == COMPUTE_BUDGET:
             budget.append(call)
         elif call.program == SYSTEM:
-            wrapped += _transferred(call, rules)
+            wrapped += _transferred(call, rules, ours=_taken(own, call))
         elif call.program in (SPL_TOKEN, TOKEN_2022):
             _check_token(call, rules)
         elif call.program == ASSOCIATED_TOKEN:
-            _check_associated(call, rules)
+            if not _taken(own, call):  # ours may also open an account of the margin account
+                _check_associated(call, rules)
         elif call.program in rules.venue_programs:
             swaps.append(call)
         elif call.program in rules.protocol_programs:
@@ -100,27 +107,38 @@ def _names(keys: Iterable[Pubkey]) -> str:
     return " ".join(str(key) for key in keys)
 
 
-def _shape(program: Pubkey, accounts: Iterable[Pubkey], data: bytes) -> tuple[Pubkey, tuple[Pubkey, ...], bytes]:
+def _shape(program: Pubkey, accounts: Iterable[Pubkey], data: bytes) -> Shape:
     return program, tuple(accounts), bytes(data)
 
 
-def _take(own: Counter[tuple[Pubkey, tuple[Pubkey, ...], bytes]], call: Call) -> None:
-    """A protocol's instruction must be one that our builders made; a venue has no business in there."""
+def _taken(own: Counter[Shape], call: Call) -> bool:
+    """Whether our builders made this very instruction; each counts once."""
     shape = _shape(call.program, call.accounts, call.data)
     if own[shape] <= 0:
-        _refuse("foreign_protocol_call", "a venue may not call this program", program=str(call.program))
+        return False
     own[shape] -= 1
+    return True
 
 
-def _transferred(call: Call, rules: Rules) -> int:
-    """Lamports that a system instruction wraps: a transfer from the wallet to its own wrapped-SOL account, nothing else."""
+def _take(own: Counter[Shape], call: Call) -> None:
+    """A protocol's instruction must be one that our builders made; a venue has no business in there."""
+    if not _taken(own, call):
+        _refuse("foreign_protocol_call", "a venue may not call this program", program=str(call.program))
+
+
+def _transferred(call: Call, rules: Rules, *, ours: bool) -> int:
+    """Lamports that a system instruction wraps: a transfer from the wallet to its own wrapped-SOL account. Nothing else is
+    allowed, but for what our own builders made, and that wraps nothing."""
     kind = int.from_bytes(call.data[:4], "little")
-    if kind != SYSTEM_TRANSFER or len(call.data) != 12 or len(call.accounts) < 2:
+    if kind == SYSTEM_TRANSFER and len(call.data) == 12 and len(call.accounts) >= 2:
+        source, target = call.accounts[:2]
+        if source == rules.wallet and target == associated_token_address(rules.wallet, WSOL_MINT):
+            return int.from_bytes(call.data[4:], "little")
+        if not ours:
+            _refuse("transfer_to_stranger", "lamports may only go to the wallet's own wrapped SOL", target=str(target))
+    if not ours:
         _refuse("system_instruction", "only wrapping transfers are allowed of the system program", instruction=kind)
-    source, target = call.accounts[:2]
-    if source != rules.wallet or target != associated_token_address(rules.wallet, WSOL_MINT):
-        _refuse("transfer_to_stranger", "lamports may only go to the wallet's own wrapped SOL", target=str(target))
-    return int.from_bytes(call.data[4:], "little")
+    return 0
 
 
 def _check_token(call: Call, rules: Rules) -> None:

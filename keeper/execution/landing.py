@@ -48,7 +48,10 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """Follows attempts to their end. Holds no state of its own: everything that matters is in the journal."""
+    """Follows attempts to their end. Holds no state of its own: everything that matters is in the journal.
+
+    ``tracked`` are the token accounts that are booked beside the wallet's own.
+    """
 
     network: Network
     journal: Journal
@@ -57,6 +60,7 @@ class Landing:
     clock: Clock
     observer: Observer
     names: ErrorNames
+    tracked: frozenset[Pubkey] = frozenset()
 
     async def follow(self, leadership: Leadership, attempt: AttemptRecord, strategy: str) -> Landed | Failed | Expired:
         """Send ``attempt`` (already durable) until its end is known and journalled.
@@ -215,14 +219,14 @@ class Landing:
         Raises ``IncompleteMetadata`` where none has.
         """
         try:
-            return transaction, book(transaction, self.owner, strategy)
+            return transaction, book(transaction, self.owner, strategy, self.tracked)
         except IncompleteMetadata as error:
             incomplete = error
         for node in self._nodes:
             try:
                 other = await node.transaction(transaction.signature)
                 if other is not None:
-                    return other, book(other, self.owner, strategy)
+                    return other, book(other, self.owner, strategy, self.tracked)
             except (RpcError, IncompleteMetadata) as error:
                 self.observer.trouble("booking", str(error))
         raise incomplete

@@ -13,6 +13,7 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
+from keeper.execution.lending_sight import LendingSight
 from keeper.execution.outcome import Refusal, Stage
 from keeper.protocols.compute_budget import MAX_COMPUTE_UNITS, set_compute_unit_limit, set_compute_unit_price
 from keeper.units import ComputeUnits, Lamports, MicroLamports
@@ -24,11 +25,13 @@ SIGNATURE_FEE = Lamports(5_000)
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """The instructions of one step in order, without compute budget. ``own`` are those that our builders made."""
+    """The instructions of one step in order, without compute budget. ``own`` are those that our builders made; ``sight`` is the
+    lending market that they were built on, where the step needs one."""
 
     instructions: tuple[Instruction, ...]
     own: tuple[Instruction, ...]
     tables: tuple[AddressLookupTableAccount, ...]
+    sight: LendingSight | None = None
 
 
 @dataclass(frozen=True, slots=True)

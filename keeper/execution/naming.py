@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from solders.transaction import VersionedTransaction
 
 from keeper.chain.answers import TransactionErr
+from keeper.protocols.addresses import LOOKUP_TABLE_REGISTRY
 from keeper.protocols.errors import ProgramErrors, explain
+from keeper.protocols.glow_margin import (
+    AIRSPACE_ERRORS,
+    LOOKUP_REGISTRY_ERRORS,
+    MARGIN_ERRORS,
+    PYTH_PRICE_ERRORS,
+)
+from keeper.protocols.glow_margin_pool import POOL_ERRORS
 from keeper.protocols.market import Market
 
 
@@ -20,10 +28,21 @@ class ErrorNames:
 
     @classmethod
     def of(cls, market: Market) -> ErrorNames:
-        """With the restaking program's own errors, where its IDL is known."""
+        """With the restaking program's own errors, where its IDL is known, and those of a configured lending market."""
         registry = ProgramErrors.standard()
         if market.lrt is not None:
             market.lrt.program.register_errors(registry)
+        lending = market.lending
+        if lending is not None:
+            # Refreshing a raw position reads the oracle itself, so that one names its errors among margin's own.
+            registry.register(
+                lending.margin_program, "glow-margin", {**PYTH_PRICE_ERRORS, **MARGIN_ERRORS}, anchor=True
+            )
+            registry.register(
+                lending.pool_program, "glow-margin-pool", {**PYTH_PRICE_ERRORS, **POOL_ERRORS}, anchor=True
+            )
+            registry.register(lending.airspace_program, "glow-airspace", AIRSPACE_ERRORS, anchor=True)
+            registry.register(LOOKUP_TABLE_REGISTRY, "lookup-table-registry", LOOKUP_REGISTRY_ERRORS, anchor=True)
         return cls(registry)
 
     def name(self, err: TransactionErr, raw: bytes, logs: Sequence[str] = ()) -> str:

@@ -26,8 +26,9 @@ class Stage(StrEnum):
 class Landed:
     """Executed and confirmed.
 
-    ``deltas`` are the changes of what the wallet owns, fee included: asset (``"lamports"`` or a mint's address) to signed
-    base units. Lamports that moved into or out of the wallet's own token accounts (rent) net to zero in it.
+    ``deltas`` are the changes of what is in the books, fee included: asset (``"lamports"`` or a mint's address) to signed
+    base units, over the wallet and its margin account, so that collateral which moves between the two nets to zero; more of a
+    loan note means more debt. Lamports that moved into or out of the wallet's own token accounts (rent) net to zero in it.
     ``native_change`` is that of the wallet's system account alone, fee and rent included.
     """
 

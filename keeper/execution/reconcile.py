@@ -1,4 +1,5 @@
-"""The ledger held against the chain, to the lamport: the wallet's system account and its associated token accounts.
+"""The ledger held against the chain, to the lamport: the wallet's system account and its associated token accounts, and the token
+accounts of its margin account. Collateral that somebody else took (a liquidation) shows here as missing.
 
 Other token accounts in the wallet's name are not in the books: the keeper never uses them, and whoever made one may have kept
 the right to close it, so that its rent could go missing at his pleasure.
@@ -11,12 +12,15 @@ from typing import Protocol
 
 from solders.pubkey import Pubkey
 
-from keeper.chain.accounts import AccountSnapshot
+from keeper.chain.accounts import Account, AccountSnapshot
 from keeper.chain.errors import RpcError
 from keeper.execution.bounds import LAMPORTS
+from keeper.execution.lending_sight import tracked_accounts
 from keeper.execution.ports import Node
 from keeper.journal.records import LedgerEntry
-from keeper.protocols.token import associated_token_address, decode_token_account
+from keeper.protocols.addresses import SPL_TOKEN, TOKEN_2022
+from keeper.protocols.lending import LendingAddresses
+from keeper.protocols.token import TokenAccount, associated_token_address, decode_token_account
 from keeper.units import WSOL_ADDRESS, Slot, UnixTime
 
 OPENING = "opening"
@@ -59,33 +63,43 @@ class Books:
     balances: dict[tuple[str, str], int]
 
 
-async def on_chain(node: Node, owner: Pubkey) -> Books:
-    """Read the wallet's balances. Raises ``RpcError``; ``LayoutError`` for a token account that does not decode.
+async def on_chain(node: Node, owner: Pubkey, lending: LendingAddresses | None = None) -> Books:
+    """Read the balances of the wallet, and of its margin account where ``lending`` says where that is. Raises ``RpcError``;
+    ``LayoutError`` for a token account that does not decode.
 
     As in ``booking``: a wrapped-SOL account's lamports beyond its rent are its tokens, and are counted as those alone.
     """
     tokens: AccountSnapshot = await node.token_accounts_by_owner(owner)
-    wallet = await node.accounts([owner], min_context_slot=tokens.slot)
+    tracked = tracked_accounts(lending)
+    wallet = await node.accounts([owner, *sorted(tracked, key=str)], min_context_slot=tokens.slot)
     system = wallet.accounts.get(owner)
     balances = {(str(owner), LAMPORTS): 0 if system is None else system.lamports.value}
     for key, account in tokens.existing().items():
         decoded = decode_token_account(account.data, owner_program=account.owner)
-        if key != associated_token_address(owner, decoded.mint, account.owner):
-            continue
-        wrapped = decoded.amount if decoded.is_native is not None else 0
-        balances[str(key), LAMPORTS] = account.lamports.value - wrapped
-        balances[str(key), str(decoded.mint)] = decoded.amount
+        if key == associated_token_address(owner, decoded.mint, account.owner):
+            balances |= _lines(key, account, decoded)
+    for key in tracked:
+        held = wallet.accounts.get(key)
+        if held is not None and held.owner in (SPL_TOKEN, TOKEN_2022):  # else only lamports that somebody sent ahead
+            balances |= _lines(key, held, decode_token_account(held.data, owner_program=held.owner))
     return Books(min(tokens.slot, wallet.slot), balances)
 
 
-async def drift(journal: Ledger, rpc: Node, owner: Pubkey) -> tuple[Drift, ...]:
+def _lines(key: Pubkey, account: Account, tokens: TokenAccount) -> dict[tuple[str, str], int]:
+    wrapped = tokens.amount if tokens.is_native is not None else 0
+    return {(str(key), LAMPORTS): account.lamports.value - wrapped, (str(key), str(tokens.mint)): tokens.amount}
+
+
+async def drift(
+    journal: Ledger, rpc: Node, owner: Pubkey, lending: LendingAddresses | None = None
+) -> tuple[Drift, ...]:
     """Every balance on which the ledger and the chain differ; empty when all agree to the last unit.
 
     Meaningful while nothing is in flight. Raises as ``on_chain``, ``NodeBehindLedger``, and ``JournalError``.
     """
     booked = await journal.balances()
     newest = await journal.entries(1)
-    books = await on_chain(rpc, owner)
+    books = await on_chain(rpc, owner, lending)
     if newest and books.slot < newest[0].slot:
         raise NodeBehindLedger(books.slot, newest[0].slot)
     excess = {key: books.balances.get(key, 0) - booked.get(key, 0) for key in {*booked, *books.balances}}
@@ -104,12 +118,14 @@ def _offset(excess: dict[tuple[str, str], int], one: tuple[str, str], other: tup
         excess[one], excess[other] = first - moved, second + moved
 
 
-async def opening_entries(rpc: Node, owner: Pubkey, when: UnixTime) -> tuple[LedgerEntry, ...]:
-    """What the wallet holds at a first start, as ledger entries of kind ``opening`` (for ``Journal.open_ledger``).
+async def opening_entries(
+    rpc: Node, owner: Pubkey, when: UnixTime, lending: LendingAddresses | None = None
+) -> tuple[LedgerEntry, ...]:
+    """What the wallet and its margin account hold at a first start, as entries of kind ``opening`` for ``Journal.open_ledger``.
 
     ``when`` is the time they are booked at. Raises as ``on_chain``.
     """
-    books = await on_chain(rpc, owner)
+    books = await on_chain(rpc, owner, lending)
     return tuple(
         LedgerEntry(f"{OPENING}:{books.slot}", books.slot, when, account, asset, OPENING, units)
         for (account, asset), units in sorted(books.balances.items())

@@ -11,6 +11,8 @@ from solders.pubkey import Pubkey
 
 from keeper.chain.accounts import Account
 from keeper.chain.rpc import RpcClient
+from keeper.observe.lending_discovery import LendingSource, discover_lending
+from keeper.observe.problems import DiscoveryError
 from keeper.protocols import addresses
 from keeper.protocols.glow_lrt import (
     Idl,
@@ -29,10 +31,6 @@ from keeper.protocols.token import decode_mint
 from keeper.units import GLOWSOL_SYMBOL, SSOL, STAKE_POOL_LST, Mint
 
 
-class DiscoveryError(Exception):
-    """The market is not on this cluster as configured. The message names the account and what to do."""
-
-
 @dataclass(frozen=True, slots=True)
 class LrtSource:
     """How to reach the closed-source restaking program. ``idl`` is its JSON text, or None to read it from the chain."""
@@ -45,12 +43,24 @@ class LrtSource:
 
 
 async def discover(
-    rpc: RpcClient, genesis_hash: str, lrt: LrtSource | None, lookup_tables: tuple[Pubkey, ...]
+    rpc: RpcClient,
+    genesis_hash: str,
+    lrt: LrtSource | None,
+    lookup_tables: tuple[Pubkey, ...],
+    *,
+    lending: LendingSource | None = None,
+    owner: Pubkey | None = None,
 ) -> Market:
-    """Read and check the market. Raises ``WrongCluster``, ``DiscoveryError``, ``RpcError``."""
+    """Read and check the market. A lending market is that of ``owner``'s margin account. Raises ``WrongCluster``,
+    ``DiscoveryError``, ``RpcError``."""
     await rpc.require_cluster(genesis_hash)
     solayer = await _solayer(rpc)
-    return Market(genesis_hash, solayer, await _lrt(rpc, lrt) if lrt is not None else None, lookup_tables)
+    restaking = await _lrt(rpc, lrt) if lrt is not None else None
+    found = None
+    if lending is not None and owner is not None:
+        raw = (SSOL,) if restaking is None else (restaking.glowsol, SSOL)
+        found = await discover_lending(rpc, lending, owner, raw)
+    return Market(genesis_hash, solayer, restaking, lookup_tables, found)
 
 
 async def _solayer(rpc: RpcClient) -> SolayerAddresses:
@@ -131,3 +141,6 @@ async def _required(rpc: RpcClient, key: Pubkey, what: str) -> Account:
     if account is None:
         raise DiscoveryError(f"{what} {key} does not exist on this cluster; check cluster.rpc and the address")
     return account
+
+
+__all__ = ["DiscoveryError", "LendingSource", "LrtSource", "discover"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from solders.pubkey import Pubkey
 
@@ -13,13 +13,13 @@ from keeper.chain.clock import Clock
 from keeper.chain.errors import RpcError
 from keeper.chain.priority import PriorityFee
 from keeper.chain.rpc import RpcClient
-from keeper.observe import parts
+from keeper.observe import exits, lending, parts
 from keeper.observe.freshness import Accepted, FreshnessRules, Reading, judge
-from keeper.protocols.addresses import CLOCK_SYSVAR
 from keeper.protocols.glow_lrt.sizing import queue_account_size
 from keeper.protocols.layout import LayoutError
 from keeper.protocols.market import Market
 from keeper.protocols.quotes import QuoteError
+from keeper.protocols.sysvars import Clock as ChainClock
 from keeper.strategy import LadderNeed
 from keeper.units import Bps, Epoch, Lamports, Mint, Slot
 from keeper.venues.door import DexVenue
@@ -52,6 +52,8 @@ class _Parts:
     pool: StakePool
     wallet: Wallet
     queue: tuple[Ticket, ...]
+    epoch: exits.EpochTimes
+    lending: lending.Lending
 
 
 class Observer:
@@ -85,7 +87,7 @@ class Observer:
     @property
     def watched(self) -> tuple[Pubkey, ...]:
         """The accounts whose change is news."""
-        return tuple(key for key in self._keys.all if key != CLOCK_SYSVAR)
+        return tuple(key for key in self._keys.all if key not in parts.SYSVARS)
 
     def heard_of(self, slot: Slot) -> None:
         """Somebody (a websocket, another node) is at ``slot``. What no cluster could be ahead by is not believed: one absurd
@@ -96,6 +98,7 @@ class Observer:
 
     async def view(self, needs: Sequence[LadderNeed]) -> View:
         """The world now. Raises ``ObservationFailed``; quotes that fail are missing ladders, not failures."""
+        self._keys = replace(self._keys, more=tuple(dict.fromkeys(need.sizes[0].mint for need in needs if need.sizes)))
         try:
             if not self._highest.value:
                 self.heard_of(await self._rpc.slot())  # so that the age of the first quotes is known, too
@@ -103,7 +106,7 @@ class Observer:
             snapshot = await self._rpc.accounts(self._keys.all)
             now = parts.clock(snapshot)
             rents = await self._rent(now.epoch, snapshot)
-            found = self._decode(snapshot, now.epoch, rents)
+            found = self._decode(snapshot, now, rents)
         except (RpcError, LayoutError, QuoteError) as error:
             raise ObservationFailed(f"{type(error).__name__}: {error}") from error
         ladders, ages = _timely(quoted, snapshot.slot, self._config.rules.max_quote_age_slots)
@@ -111,27 +114,37 @@ class Observer:
             slot=snapshot.slot,
             block_time=now.unix_timestamp,
             epoch=now.epoch,
-            fresh=self._judge(snapshot, now, found.glowsol, (*ages, *problems)),
+            fresh=self._judge(snapshot, now, found.glowsol, (*ages, *problems, *found.lending.sources)),
             glowsol=found.glowsol,
             pools=(found.pool,),
             quotes=ladders,
-            lending=(),
+            lending=found.lending.markets,
+            margin=found.lending.margin,
             wallet=found.wallet,
             queue=found.queue,
             fees=await self._fees(rents),
+            epoch_length=found.epoch.length,
+            epoch_ends_at=found.epoch.ends_at,
         )
 
-    def _decode(self, snapshot: AccountSnapshot, epoch: Epoch, rents: parts.Rents) -> _Parts:
+    def _decode(self, snapshot: AccountSnapshot, now: ChainClock, rents: parts.Rents) -> _Parts:
         market = self._keys.market
-        pool, state = parts.stake_pool(snapshot, market, epoch, rents)
+        pool, state = parts.stake_pool(snapshot, market, now.epoch, rents)
+        times = exits.epoch(snapshot, now)
+        leaving = exits.stake_exits(snapshot, self._keys, state, now, times)
         tickets, open_ = parts.queue(snapshot, self._keys)
         glowsol = None
         if market.lrt is not None:
             glowsol = parts.glowsol(snapshot, market.lrt, state, len(tickets), queue_open=open_, rents=rents)
-        return _Parts(glowsol, pool, parts.wallet(snapshot, self._keys, self._config.gas_reserve), tickets)
+        wallet = parts.wallet(snapshot, self._keys, self._config.gas_reserve)
+        pool = replace(pool, stake_places_free=leaving.places_free)
+        borrowing = lending.Lending()
+        if market.lending is not None:
+            borrowing = lending.look(snapshot, market.lending, now.unix_timestamp)
+        return _Parts(glowsol, pool, wallet, (*tickets, *leaving.tickets), times, borrowing)
 
     def _judge(
-        self, snapshot: AccountSnapshot, now: parts.ClockSysvar, glowsol: GlowSol | None, quotes: tuple[Source, ...]
+        self, snapshot: AccountSnapshot, now: ChainClock, glowsol: GlowSol | None, quotes: tuple[Source, ...]
     ) -> Freshness:
         if snapshot.slot > self._read_slot:
             self._read_slot, self._progress_at = snapshot.slot, self._clock.now()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 
 from solders.pubkey import Pubkey
 
 from keeper.chain.accounts import Account, AccountSnapshot
+from keeper.observe import lending
 from keeper.plan import TicketId
 from keeper.protocols import addresses
 from keeper.protocols.glow_lrt import LrtBooks
@@ -15,22 +15,21 @@ from keeper.protocols.glow_lrt.sizing import queue_capacity
 from keeper.protocols.layout import LayoutError
 from keeper.protocols.market import LrtAddresses, Market
 from keeper.protocols.quotes import QuoteError
+from keeper.protocols.stake import place_addresses
 from keeper.protocols.stake_pool import StakePool as StakePoolState
-from keeper.protocols.stake_pool import decode_stake_pool, quote_withdraw_sol, withdrawable_reserve
+from keeper.protocols.stake_pool import (
+    decode_stake_pool,
+    quote_withdraw_sol,
+    quote_withdraw_stake,
+    withdrawable_reserve,
+)
+from keeper.protocols.sysvars import EPOCH_SCHEDULE_SYSVAR, Clock, decode_clock
 from keeper.protocols.token import TokenAccount, associated_token_address, decode_mint, decode_token_account
-from keeper.units import SOL, SSOL, STAKE_POOL_LST, Epoch, Lamports, Mint, Rate, Slot, TokenAmount, UnixTime
+from keeper.units import SOL, SSOL, STAKE_POOL_LST, Epoch, Lamports, Mint, Rate, TokenAmount
 from keeper.view import GlowSol, StakePool, Ticket, Wallet
 
+SYSVARS = (addresses.CLOCK_SYSVAR, EPOCH_SCHEDULE_SYSVAR)
 _PROBE = TokenAmount(STAKE_POOL_LST, 10**15)  # large, so that a fee rounded up on it is the fee's own ratio
-
-
-@dataclass(frozen=True, slots=True)
-class ClockSysvar:
-    """The chain's own clock, read in the same request as everything else."""
-
-    slot: Slot
-    epoch: Epoch
-    unix_timestamp: UnixTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +44,25 @@ class Rents:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The accounts that a View is read from."""
+    """The accounts that a View is read from. ``more``: tokens that strategies sell beside those of the market (rewards)."""
 
     owner: Pubkey
     market: Market
+    more: tuple[Mint, ...] = ()
 
     @property
     def tokens(self) -> tuple[Mint, ...]:
         """The tokens that the wallet may hold."""
         glow = (self.market.lrt.glowsol,) if self.market.lrt else ()
-        return (SOL, SSOL, STAKE_POOL_LST, *glow)
+        return tuple(dict.fromkeys((SOL, SSOL, STAKE_POOL_LST, *glow, *self.more)))
 
     def token_account(self, mint: Mint) -> Pubkey:
         return associated_token_address(self.owner, Pubkey.from_string(mint.address))
+
+    @property
+    def stake_places(self) -> tuple[Pubkey, ...]:
+        """Where the wallet's stake accounts cool down."""
+        return place_addresses(self.owner)
 
     @property
     def queue(self) -> Pubkey | None:
@@ -68,7 +73,7 @@ class Keys:
     def all(self) -> tuple[Pubkey, ...]:
         """Everything, in one request."""
         solayer = self.market.solayer
-        keys = [addresses.CLOCK_SYSVAR, self.owner, solayer.stake_pool, solayer.reserve_stake]
+        keys = [*SYSVARS, self.owner, solayer.stake_pool, solayer.reserve_stake, *self.stake_places]
         keys += [self.token_account(mint) for mint in self.tokens]
         if self.market.lrt is not None:
             keys += [
@@ -76,16 +81,14 @@ class Keys:
                 self.market.lrt.ssol_vault,
                 Pubkey.from_string(self.market.lrt.glowsol.address),
             ]
-        return (*keys, *([self.queue] if self.queue is not None else []))
+        lent = lending.keys(self.market.lending) if self.market.lending is not None else ()
+        return tuple(dict.fromkeys((*keys, *([self.queue] if self.queue is not None else []), *lent)))
 
 
-def clock(snapshot: AccountSnapshot) -> ClockSysvar:
-    """The Clock sysvar: slot, epoch_start_timestamp, epoch, leader_schedule_epoch, unix_timestamp, 40 bytes LE."""
+def clock(snapshot: AccountSnapshot) -> Clock:
+    """The chain's own clock, read in the same request as everything else."""
     account = _present(snapshot, addresses.CLOCK_SYSVAR, "Clock sysvar")
-    if len(account.data) != 40:
-        raise LayoutError("Clock sysvar", "length", "40 bytes", f"{len(account.data)} bytes")
-    slot, _, epoch, _, unix = struct.unpack("<QqQQq", account.data)
-    return ClockSysvar(Slot(slot), Epoch(epoch), UnixTime(unix))
+    return decode_clock(account.data, owner=account.owner)
 
 
 def stake_pool(
@@ -100,11 +103,25 @@ def stake_pool(
     except QuoteError:
         instant = Rate(0, 1)  # the pool pays nothing, which a strategy sees as no way out
     try:
+        cooled = Rate(quote_withdraw_stake(state, _PROBE, epoch=epoch).value, _PROBE.units)
+    except QuoteError:
+        cooled = None
+    try:
         available = withdrawable_reserve(reserve.lamports, rents.stake_account)
     except QuoteError:
         available = Lamports(0)
-    current = state.is_current(epoch)
-    return StakePool(market.solayer.ssol, state.rate, instant, available, current, state.last_update_epoch), state
+    seen = StakePool(
+        mint=market.solayer.ssol,
+        rate=state.rate,
+        instant_rate=instant,
+        reserve=available,
+        current=state.is_current(epoch),
+        last_update_epoch=state.last_update_epoch,
+        stake_rate=cooled,
+        stake_rent=rents.stake_account,
+        last_epoch_rate=state.last_epoch_rate,
+    )
+    return seen, state
 
 
 def glowsol(

@@ -10,7 +10,7 @@ A plan that says it protects passes the reducing state, unless it borrows: that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -32,7 +32,7 @@ from keeper.plan import (
     Withdraw,
     Wrap,
 )
-from keeper.units import SOL, Bps, Lamports, TokenAmount
+from keeper.units import SOL, SSOL, Bps, Lamports, TokenAmount
 from keeper.view import View, Wallet
 
 _EXITS = (ClaimUnstake, CancelUnstake, Unstake, Repay, Withdraw, Unwrap)
@@ -86,24 +86,29 @@ def is_exit(plan: Plan, wallet: Wallet) -> bool:
     """Whether every intent of the plan lowers exposure. A sale for SOL, and a request for the slow way out, do so as far as
     ``wallet`` holds what is given up, or the plan withdraws it before."""
     given: dict[str, int] = {}
-    for intent in _intents(plan):
-        if isinstance(intent, Withdraw):
-            mint = intent.amount.mint.address
-            given[mint] = given.get(mint, 0) - intent.amount.units
-        leaving = _leaving(intent)
-        if leaving is not None:
-            mint = leaving.mint.address
-            given[mint] = given.get(mint, 0) + leaving.units
-            if given[mint] > wallet.token(leaving.mint).units:
+    for step in plan.steps:
+        for position, intent in enumerate(step.intents):
+            if isinstance(intent, Withdraw):
+                mint = intent.amount.mint.address
+                given[mint] = given.get(mint, 0) - intent.amount.units
+            leaving = _leaving(intent, step.intents[position + 1 :])
+            if leaving is not None:
+                mint = leaving.mint.address
+                given[mint] = given.get(mint, 0) + leaving.units
+                if given[mint] > wallet.token(leaving.mint).units:
+                    return False
+            elif not isinstance(intent, _EXITS):
                 return False
-        elif not isinstance(intent, _EXITS):
-            return False
     return True
 
 
-def _leaving(intent: Intent) -> TokenAmount | None:
-    """The token that an intent turns into SOL, now or later, and that must be held for that."""
+def _leaving(intent: Intent, then: Sequence[Intent]) -> TokenAmount | None:
+    """The token that an intent turns into SOL, now or later, and that must be held for that. Buying sSOL counts where the same
+    transaction then unstakes all that the purchase is sure to bring."""
     match intent:
+        case Swap(sell, receive, _) if receive.mint == SSOL:
+            unstaked = (other.spend for other in then if isinstance(other, Unstake))
+            return sell if any(spend >= receive for spend in unstaked if spend.mint == SSOL) else None
         case Swap(sell, receive, _) if receive.mint == SOL:
             return sell
         case RequestUnstake(spend, _):

@@ -11,6 +11,7 @@ import pytest
 
 from keeper.journal.journal import Journal
 from keeper.journal.records import Leadership
+from tests.execution.lending import Lending, make_lending_world, open_books
 from tests.execution.world import World, make_world
 
 
@@ -46,3 +47,10 @@ async def journal(empty_journal: Path, tmp_path: Path) -> AsyncIterator[Journal]
 @pytest.fixture
 async def leadership(journal: Journal) -> Leadership:
     return await journal.acquire("test", 1e9)
+
+
+@pytest.fixture
+async def lending(journal: Journal, leadership: Leadership) -> Lending:
+    """A wallet with a margin account (glowSOL, sSOL; a loan of SOL), 190 glowSOL and 86 sSOL, and some 700 SOL."""
+    world, oracles, borrower = make_lending_world()
+    return await open_books(world, oracles, borrower, journal, leadership)

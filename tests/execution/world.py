@@ -26,9 +26,11 @@ from keeper.protocols.glow_lrt import LOCALNET_LRT_MAPPING, Idl, LrtProgram, dec
 from keeper.protocols.market import LrtAddresses, Market, SolayerAddresses
 from keeper.protocols.token import decode_token_account
 from keeper.sim.localnet.bank import Bank
+from keeper.sim.localnet.cranks import CrankConfig, Cranks
 from keeper.sim.localnet.interface import BankConfig
 from keeper.sim.localnet.jupiter.composition import SwapAccounts, compose
 from keeper.sim.localnet.market import MarketConfig, create_market
+from keeper.sim.localnet.market_addresses import Market as SimMarket
 from keeper.sim.localnet.programs.routes import find_route
 from keeper.sim.localnet.rpc.dispatch import JsonRpc
 from keeper.units import (
@@ -69,7 +71,7 @@ class BankVenue:
 
     def __init__(self, bank: Bank, table: Pubkey | None) -> None:
         self._bank = bank
-        self._table = table
+        self.table = table
         self.quoted: list[Quote] = []
         self.tamper: Callable[[SwapInstructions], SwapInstructions] = lambda swap: swap
 
@@ -104,13 +106,13 @@ class BankVenue:
             skip_existing=False,
         )
         cleanup = () if made.cleanup is None else (made.cleanup,)
-        tables = () if self._table is None else (self._table,)
+        tables = () if self.table is None else (self.table,)
         return self.tamper(SwapInstructions(made.setup, made.swap, cleanup, tables, quote.min_receive))
 
 
 @dataclass(slots=True)
 class World:
-    """One bank with a market; ``owner`` has 1000 SOL and no token account."""
+    """One bank with a market; ``owner`` has 1000 SOL and no token account. ``sim`` is the market as the localnet knows it."""
 
     bank: Bank
     rpc: JsonRpc
@@ -119,6 +121,7 @@ class World:
     node: RpcClient
     venue: BankVenue
     key: Keypair
+    sim: SimMarket
     policy: ExecutionPolicy = field(default_factory=ExecutionPolicy)
 
     @property
@@ -199,10 +202,14 @@ def plan(*steps: tuple[Intent, ...], min_sol_change: int = -(10**15)) -> Plan:
     return Plan(tuple(Atomic(step) for step in steps), expected, "test")
 
 
-def make_world(config: MarketConfig | None = None, *, seed: int = 0) -> World:
-    """A world whose slots pass as its virtual clock is slept on."""
-    bank = Bank(BankConfig(seed=seed))
+def make_world(
+    config: MarketConfig | None = None, *, seed: int = 0, bank_config: BankConfig | None = None, cranked: bool = False
+) -> World:
+    """A world whose slots pass as its virtual clock is slept on. ``cranked``: somebody updates the stake pool each epoch."""
+    bank = Bank(bank_config or BankConfig(seed=seed))
     sim = create_market(bank, config)
+    if cranked:
+        Cranks(bank, sim, CrankConfig(update_delay=1, operate_lrt=False)).attach()
     rest = 0.0
 
     def pass_time(seconds: float) -> None:
@@ -216,7 +223,8 @@ def make_world(config: MarketConfig | None = None, *, seed: int = 0) -> World:
     bank.set_account(key.pubkey(), Account(1_000 * SOL_LAMPORTS, b"", known.SYSTEM))
     node = RpcClient("http://localnet", transport=InProcess(rpc), retry=ONCE)
     venue = BankVenue(bank, sim.lookup_table)
-    return World(bank, rpc, product_market(bank, sim.lookup_table), VirtualClock(pass_time), node, venue, key)
+    market = product_market(bank, sim.lookup_table)
+    return World(bank, rpc, market, VirtualClock(pass_time), node, venue, key, sim)
 
 
 def product_market(bank: Bank, table: Pubkey) -> Market:

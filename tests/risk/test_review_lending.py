@@ -76,6 +76,8 @@ REPAY = Repay("pool", sol(5))
 DEPOSIT = Deposit("glow", glow(5))
 CLAIM = ClaimUnstake(TicketId(0, UnixTime(0)), Lamports(1))
 
+TO_SSOL = Swap(glow(50), TokenAmount(SSOL, 9), "jupiter")
+
 EXITS = (
     (step(REPAY),),
     (step(WITHDRAW, SELL, REPAY),),
@@ -83,6 +85,7 @@ EXITS = (
     (step(WITHDRAW, QUEUE, health=ENOUGH),),
     (step(Withdraw("ssol", TokenAmount(SSOL, 9)), Unstake(TokenAmount(SSOL, 9), Lamports(1)), REPAY),),
     (step(Withdraw("lent", sol(9)), REPAY),),
+    (step(WITHDRAW, TO_SSOL, Unstake(TokenAmount(SSOL, 9), Lamports(1)), REPAY),),
 )
 
 
@@ -99,7 +102,9 @@ ENTRIES = (
     (step(QUEUE),),
     (step(WITHDRAW, Swap(glow(51), sol(1), "jupiter"), REPAY),),
     (step(SELL, WITHDRAW, REPAY),),
-    (step(WITHDRAW, Swap(glow(50), TokenAmount(SSOL, 1), "jupiter"), REPAY),),
+    (step(WITHDRAW, TO_SSOL, REPAY),),
+    (step(WITHDRAW, TO_SSOL, Unstake(TokenAmount(SSOL, 8), Lamports(1)), REPAY),),
+    (step(WITHDRAW, TO_SSOL), step(Unstake(TokenAmount(SSOL, 9), Lamports(1)), REPAY)),
 )
 
 

@@ -1,9 +1,11 @@
-"""``RequestUnstake``, ``ClaimUnstake`` and ``CancelUnstake``: the restaking program's redemption queue."""
+"""``RequestUnstake``, ``ClaimUnstake`` and ``CancelUnstake``: the restaking program's redemption queue, and for sSOL the way
+through a stake account (``stake_exit``)."""
 
 from __future__ import annotations
 
+from keeper.execution.builders import stake_exit
 from keeper.execution.builders.site import Fragment, Site, ours
-from keeper.execution.outcome import Refusal, Stage
+from keeper.execution.outcome import Refusal, Stage, UnsupportedIntent
 from keeper.plan import CancelUnstake, ClaimUnstake, RequestUnstake, TicketId
 from keeper.protocols.glow_lrt import QueueSlot
 from keeper.protocols.layout import LayoutError
@@ -14,17 +16,23 @@ def request(site: Site, intent: RequestUnstake) -> Fragment:
 
     The program takes no minimum for a request: the firewall holds what the simulation queued against ``min_assets``.
     """
+    if stake_exit.leaves_by_stake(intent):
+        return stake_exit.request(site, intent)
     program = site.lrt().program
     address = program.queue_address(site.owner)
     create = () if site.exists(address) else (program.create_queue(site.owner),)
     taken = {slot.index for slot in slots(site)} if not create else set()
-    queued_before = sum(isinstance(other, RequestUnstake) for other in site.earlier)
+    queued_before = sum(
+        isinstance(other, RequestUnstake) and not stake_exit.leaves_by_stake(other) for other in site.earlier
+    )
     free = [index for index in range(len(taken) + queued_before + 1) if index not in taken]
     return ours(*create, program.request_unstake(site.owner, intent.spend, free[queued_before]))
 
 
 def claim(site: Site, intent: ClaimUnstake) -> Fragment:
     """Collect a ripe request."""
+    if intent.ticket.way == "stake":
+        return stake_exit.claim(site, intent)
     slot = _ticket(site, intent.ticket)
     if slot.assets < intent.min_receive:
         raise Refusal(
@@ -39,6 +47,10 @@ def claim(site: Site, intent: ClaimUnstake) -> Fragment:
 
 def cancel(site: Site, intent: CancelUnstake) -> Fragment:
     """Take a request back."""
+    if intent.ticket.way == "stake":
+        raise UnsupportedIntent(
+            intent, "stake that cools down is not taken back; wait for the epoch's end and claim it"
+        )
     lrt = site.lrt()
     slot = _ticket(site, intent.ticket)
     if slot.shares < intent.min_receive.units:

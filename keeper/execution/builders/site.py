@@ -9,9 +9,13 @@ from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
 from keeper.chain.accounts import Account, AccountSnapshot
+from keeper.execution.lending_sight import LendingSight
 from keeper.execution.outcome import Refusal, Stage
 from keeper.plan import Atomic, Intent
+from keeper.protocols.addresses import CLOCK_SYSVAR, RENT_SYSVAR
+from keeper.protocols.layout import LayoutError
 from keeper.protocols.market import LrtAddresses, Market
+from keeper.protocols.sysvars import Clock, Rent, decode_clock, decode_rent
 from keeper.protocols.token import associated_token_address, create_ata_idempotent
 from keeper.units import Mint
 from keeper.venues.door import SwapInstructions
@@ -34,7 +38,7 @@ def ours(*instructions: Instruction) -> Fragment:
 @dataclass(frozen=True, slots=True)
 class Site:
     """What builders may look at. ``position`` is that of the intent being built in ``step``; ``swaps`` are the venues'
-    instructions, by the position of their intent."""
+    instructions, by the position of their intent; ``sight`` is the lending market, where the step needs it."""
 
     owner: Pubkey
     market: Market
@@ -42,6 +46,7 @@ class Site:
     position: int
     accounts: AccountSnapshot
     swaps: Mapping[int, SwapInstructions]
+    sight: LendingSight | None = None
 
     @property
     def earlier(self) -> tuple[Intent, ...]:
@@ -67,6 +72,30 @@ class Site:
         if found is None:
             raise Refusal(Stage.COMPILE, "account_missing", f"{what} {key} does not exist", account=str(key), what=what)
         return found
+
+    @property
+    def clock(self) -> Clock:
+        """The chain's clock, as of the same read."""
+        account = self.account(CLOCK_SYSVAR, "Clock sysvar")
+        try:
+            return decode_clock(account.data, owner=account.owner)
+        except LayoutError as error:
+            raise Refusal(Stage.COMPILE, "account_malformed", str(error), account=str(CLOCK_SYSVAR)) from error
+
+    @property
+    def rent(self) -> Rent:
+        """What accounts must hold now."""
+        account = self.account(RENT_SYSVAR, "Rent sysvar")
+        try:
+            return decode_rent(account.data, owner=account.owner)
+        except LayoutError as error:
+            raise Refusal(Stage.COMPILE, "account_malformed", str(error), account=str(RENT_SYSVAR)) from error
+
+    def lending(self) -> LendingSight:
+        """The lending market. Raises ``Refusal("no_lending_market")`` where none is configured."""
+        if self.sight is None:
+            raise Refusal(Stage.COMPILE, "no_lending_market", "the plan needs a lending market, and none is configured")
+        return self.sight
 
     def lrt(self) -> LrtAddresses:
         """The restaking program. Raises ``Refusal("no_lrt_access")`` in the mode without it."""

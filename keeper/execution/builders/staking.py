@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from keeper.execution.builders.pool import stake_pool
 from keeper.execution.builders.site import Fragment, Site, ours
 from keeper.execution.outcome import Refusal, Stage, UnsupportedIntent
 from keeper.plan import Stake, Unstake
 from keeper.protocols import solayer
-from keeper.protocols.layout import LayoutError
 from keeper.protocols.quotes import QuoteError
 from keeper.protocols.stake_pool import instructions as pool_instructions
 from keeper.protocols.stake_pool.pricing import quote_deposit_sol
-from keeper.protocols.stake_pool.state import StakePool, decode_stake_pool
 from keeper.protocols.token import close_account
 from keeper.units import SSOL, Lamports, TokenAmount
 
@@ -41,7 +40,7 @@ def _restake(site: Site, spend: Lamports, least: TokenAmount) -> Fragment:
     What a deposit mints is known to the base unit while the pool does not change, so the quote is both the minimum of the deposit
     and the amount that is wrapped: if the pool pays less by then the transaction fails, and nothing is left over as LST.
     """
-    pool = _pool(site)
+    pool = stake_pool(site)
     lst = site.market.solayer.lst
     try:
         minted = quote_deposit_sol(pool, spend)
@@ -81,7 +80,7 @@ def unstake(site: Site, intent: Unstake) -> Fragment:
     account = site.token_account(lst)
     withdraw = pool_instructions.withdraw_sol_with_slippage(
         site.market.solayer.stake_pool,
-        _pool(site),
+        stake_pool(site),
         owner=site.owner,
         source=account,
         destination=site.owner,
@@ -90,12 +89,3 @@ def unstake(site: Site, intent: Unstake) -> Fragment:
     )
     tidy = (close_account(account, site.owner, site.owner),) if missing else ()
     return ours(*missing, solayer.unrestake(site.owner, intent.spend), withdraw, *tidy)
-
-
-def _pool(site: Site) -> StakePool:
-    address = site.market.solayer.stake_pool
-    account = site.account(address, "stake pool")
-    try:
-        return decode_stake_pool(account.data, owner=account.owner)
-    except LayoutError as error:
-        raise Refusal(Stage.COMPILE, "account_malformed", str(error), account=str(address)) from error

@@ -27,6 +27,7 @@ from keeper.protocols.stake_pool.pricing import (
     quote_withdraw_stake,
     withdrawable_reserve,
 )
+from keeper.protocols.stake_pool.source import MINIMUM_ACTIVE_STAKE, StakeSource, stake_source
 from keeper.protocols.stake_pool.state import (
     Fee,
     FutureFee,
@@ -41,11 +42,13 @@ from keeper.protocols.stake_pool.state import (
 
 __all__ = [
     "MAX_VALIDATORS_TO_UPDATE",
+    "MINIMUM_ACTIVE_STAKE",
     "STAKE_POOL_ERRORS",
     "Fee",
     "FutureFee",
     "Lockup",
     "StakePool",
+    "StakeSource",
     "StakeStatus",
     "ValidatorList",
     "ValidatorStake",
@@ -57,6 +60,7 @@ __all__ = [
     "quote_deposit_sol",
     "quote_withdraw_sol",
     "quote_withdraw_stake",
+    "stake_source",
     "transient_stake_address",
     "update_stake_pool_balance",
     "update_validator_list_balance",

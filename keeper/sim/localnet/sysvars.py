@@ -31,7 +31,10 @@ class Sysvars:
 
     def __init__(self, machine: Machine, config: BankConfig, parent: tuple[int, Hash]) -> None:
         self._machine = machine
-        self._hashes: deque[tuple[int, Hash]] = deque([parent], maxlen=MAX_SLOT_HASHES)
+        slot, blockhash = parent
+        # The chain is taken to have run before: the finalized slot of a young box is one of these.
+        before = ((earlier, blockhash) for earlier in range(slot, max(slot - MAX_SLOT_HASHES, -1), -1))
+        self._hashes: deque[tuple[int, Hash]] = deque(before, maxlen=MAX_SLOT_HASHES)
         self._written: ChainClock | None = None
         schedule = struct.pack(
             "<QQ?QQ", config.slots_per_epoch, config.slots_per_epoch, False, config.start_epoch, config.start_slot
@@ -75,7 +78,10 @@ class Sysvars:
             if len(data) < _STAKE_BYTES or data[0] != _STAKE_STATE:
                 continue
             stake, started, stopped = struct.unpack_from("<QQQ", data, 156)
-            if started == stopped or started > epoch:
+            since_ever = (
+                started == _NEVER
+            )  # bootstrap stake: active from the first epoch on, and it cools down like any other
+            if started == stopped or (started > epoch and not since_ever):
                 continue
             if started == epoch:
                 activating += stake
