@@ -113,6 +113,109 @@ def books(options: argparse.Namespace) -> int:
     return OK if found.accepted or not found.differences else FAILED
 
 
+def unwind(options: argparse.Namespace) -> int:
+    """``keeper unwind [STRATEGY ...] --config FILE [--cancel]``: exit 0 where the order stands in the journal or is lifted."""
+    import time
+
+    from keeper.config import ConfigError, load_config
+    from keeper.engine import orders
+    from keeper.journal.records import JournalError
+    from keeper.telemetry.logs import configure_logs
+
+    configure_logs("console", level="warning")
+    try:
+        loaded = load_config(options.config)
+        ordered = asyncio.run(orders.unwind(loaded, options.strategies, cancel=options.cancel, wall=time.time))
+    except ConfigError as error:
+        _complain(str(error))
+        return UNUSABLE
+    except (orders.UnknownStrategy, JournalError, OSError) as error:
+        _complain(f"nothing was ordered: {error}")
+        return UNUSABLE
+    for line in ordered.lines():
+        _say(line)
+    return OK
+
+
+def setup(options: argparse.Namespace) -> int:
+    """``keeper setup --config FILE [--yes] [--dry-run] [--close]``: exit 0 where nothing is left to do, 1 where the operator said
+    no (or ``--dry-run`` found that the wallet cannot pay)."""
+    from keeper.chain.errors import RpcError, WrongCluster
+    from keeper.chain.signer import SignerError
+    from keeper.config import ConfigError, load_config
+    from keeper.engine.assembly import StartupError
+    from keeper.engine.setting_up import Preview, SetupOptions, SetupRefused, set_up
+    from keeper.journal.records import JournalError
+    from keeper.observe.discovery import DiscoveryError
+    from keeper.telemetry.logs import configure_logs
+
+    def ask(_: Preview) -> bool:
+        if options.yes:
+            return True
+        sys.stdout.write("go on? [y/N] ")
+        sys.stdout.flush()
+        # The event loop's own handler would only take note of Ctrl-C, and go on waiting for the answer.
+        held = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return sys.stdin.readline().strip().lower() in ("y", "yes")
+        finally:
+            signal.signal(signal.SIGINT, held)
+
+    configure_logs("console", level="warning")
+    wanted = SetupOptions(
+        borrow=None if options.borrow is None else tuple(options.borrow),
+        lend=tuple(options.lend or ()),
+        close=options.close,
+        dry_run=options.dry_run,
+    )
+    try:
+        done = asyncio.run(set_up(load_config(options.config), wanted, ask=ask, say=_say))
+    except ConfigError as error:
+        _complain(str(error))
+        return UNUSABLE
+    except (
+        SetupRefused,
+        SignerError,
+        StartupError,
+        DiscoveryError,
+        WrongCluster,
+        RpcError,
+        JournalError,
+        OSError,
+    ) as error:
+        _complain(f"setup cannot go on: {type(error).__name__}: {error}")
+        return UNUSABLE
+    except KeyboardInterrupt:
+        _complain("interrupted: run it again to see what is left; what may be in flight is brought to its end first")
+        return FAILED
+    for line in done.lines():
+        _say(line)
+    if options.dry_run and done.preview.shortfall.value:
+        _complain(done.preview.short())
+        return FAILED
+    return OK if done.agreed else FAILED
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """``keeper doctor --config FILE [--json]``: exit 0 where nothing failed, 1 where something did."""
+    from keeper.config import ConfigError, load_config
+    from keeper.engine.checkup import checkup
+    from keeper.telemetry.logs import configure_logs
+
+    configure_logs("console", level="error")
+    try:
+        found = asyncio.run(checkup(load_config(options.config)))
+    except ConfigError as error:
+        _complain(str(error))
+        return UNUSABLE
+    if options.json:
+        _say(found.as_json())
+    else:
+        for line in found.lines():
+            _say(line)
+    return OK if found.ok else FAILED
+
+
 def localnet(options: argparse.Namespace) -> int:
     """``keeper localnet``: until interrupted."""
     from keeper.rehearsal.serving import serve
@@ -137,20 +240,28 @@ def localnet(options: argparse.Namespace) -> int:
 
 
 def demo(options: argparse.Namespace) -> int:
-    """``keeper demo``: exit 0 only if the ledger agrees with the chain to the lamport."""
+    """``keeper demo``: exit 0 only if the ledger agrees with the chain to the lamport, and a whole demo reached its goals."""
     import tempfile
 
+    from keeper.config import ConfigError
+    from keeper.rehearsal.configuration import NOTHING, UnusableTables, further_tables
     from keeper.rehearsal.demo import DemoFailed, run_demo
     from keeper.rehearsal.files import Folder
+    from keeper.rehearsal.goals import goals_of
     from keeper.rehearsal.virtual import run_virtual
     from keeper.telemetry.logs import configure_logs
 
     def go(folder: Path) -> int:
+        further = NOTHING if options.tables is None else further_tables(options.tables)
+        goals = goals_of(options.seconds, further)
         if options.virtual:
             configure_logs("console", level="warning")
-            report = asyncio.run(run_virtual(folder, seed=options.seed, seconds=options.seconds))
+            playing = run_virtual(folder, seed=options.seed, seconds=options.seconds, further=further, goals=goals)
         else:
-            report = asyncio.run(run_demo(folder, seed=options.seed, seconds=options.seconds, port=options.port))
+            playing = run_demo(
+                folder, seed=options.seed, seconds=options.seconds, port=options.port, further=further, goals=goals
+            )
+        report = asyncio.run(playing)
         for line in report.lines():
             _say(line)
         for problem in report.problems:
@@ -168,6 +279,9 @@ def demo(options: argparse.Namespace) -> int:
             return go(options.folder)
         with tempfile.TemporaryDirectory(prefix="glow-keeper-demo-") as folder:
             return go(Path(folder))
+    except (UnusableTables, ConfigError) as error:
+        _complain(str(error))
+        return UNUSABLE
     except DemoFailed as error:
         _complain(f"the demo failed: {error}")
         return FAILED

@@ -17,6 +17,7 @@ from pydantic_settings import SettingsError
 
 from keeper.config.settings import ENV_PREFIX, Settings
 from keeper.strategy import Configured, ParameterError, StrategyNotFound, configure, suggestion
+from keeper.units import BPS, Bps, Lamports
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ def load_config(path: Path) -> Loaded:
     settings = _resolve_paths(settings, path.parent.resolve())
     strategies, faults = _strategies(settings)
     problems += faults
+    problems += _limits(settings)
     if settings.venues.jupiter is None and settings.venues.jupiter_sdk is None:
         problems.append(Problem("venues", "no DEX venue is configured; add [venues.jupiter]"))
     if problems:
@@ -88,6 +90,23 @@ def _strategies(settings: Settings) -> tuple[tuple[Configured[Any], ...], list[P
         except (StrategyNotFound, TypeError) as error:
             problems.append(Problem(f"strategies.{name}", str(error)))
     return tuple(found), problems
+
+
+def _limits(settings: Settings) -> list[Problem]:
+    """Amounts out of range; and a budget of nobody, which would leave the strategy that was meant without one."""
+    problems = []
+    for name, budget in settings.allocation.budgets.items():
+        if name not in settings.strategies:
+            known = suggestion(name, settings.strategies)
+            problems.append(Problem(f"allocation.budgets.{name}", f"no such strategy is configured{known}"))
+        elif budget <= Lamports(0):
+            remedy = f"it must be positive, got {budget}; remove [strategies.{name}] to stop it"
+            problems.append(Problem(f"allocation.budgets.{name}", remedy))
+    if settings.allocation.protect < Lamports(0):
+        problems.append(Problem("allocation.protect", f"cannot be negative, got {settings.allocation.protect}"))
+    if not Bps(0) <= settings.engine.min_health < Bps(BPS):
+        problems.append(Problem("engine.min_health", f"lies between 0 and 100 %, got {settings.engine.min_health}"))
+    return problems
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -11,9 +11,18 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from solders.pubkey import Pubkey
 
+from keeper.protocols.addresses import (
+    GLOW_AIRSPACE,
+    GLOW_MARGIN,
+    GLOW_MARGIN_POOL,
+    PYTH_PUSH_ORACLE,
+    PYTH_RECEIVER,
+    WSOL_MINT,
+)
 from keeper.units import Bps, Duration, Lamports, MicroLamports, parse_bps, parse_duration, parse_lamports
 
 ENV_PREFIX = "GLOW_KEEPER__"
+MAX_SEED_LENGTH = 32
 
 
 def _address(value: object) -> Pubkey:
@@ -34,6 +43,15 @@ def _http(value: str) -> str:
 def _websocket(value: str) -> str:
     if urlsplit(value).scheme not in ("ws", "wss") or not urlsplit(value).hostname:
         raise ValueError(f"{value!r} is not a ws:// or wss:// URL")
+    return value
+
+
+def _airspace(value: str) -> str:
+    """A name is a seed of the airspace's address, so it has at most 32 bytes; an address is longer."""
+    if not value:
+        raise ValueError("an airspace needs its name or its address; Glow's public one is called 'default'")
+    if len(value.encode()) > MAX_SEED_LENGTH:
+        _address(value)
     return value
 
 
@@ -64,6 +82,7 @@ UnitPrice = Annotated[MicroLamports, NoDecode, _reader(MicroLamports, _unit_pric
 Address = Annotated[Pubkey, NoDecode, BeforeValidator(_address)]
 HttpUrl = Annotated[str, AfterValidator(_http)]
 WsUrl = Annotated[str, AfterValidator(_websocket)]
+Airspace = Annotated[str, AfterValidator(_airspace)]
 JournalUrl = Annotated[str, AfterValidator(_journal)]
 
 
@@ -104,6 +123,21 @@ class LrtAccess(Table):
     mapping: str
 
 
+class Lending(Table):
+    """Glow's lending market. Without this table the keeper neither lends nor borrows. ``airspace`` is a name or an address;
+    ``seed`` numbers the wallet's margin account; ``pools`` are the token mints of the pools to use; a price account must belong
+    to one of ``oracle_receivers``, and pushed feeds are found under ``push_oracle``."""
+
+    airspace: Airspace = "default"
+    seed: Annotated[int, Field(ge=0, le=65_535)] = 0
+    pools: Annotated[tuple[Address, ...], Field(min_length=1)] = (WSOL_MINT,)
+    oracle_receivers: Annotated[tuple[Address, ...], Field(min_length=1)] = (PYTH_RECEIVER,)
+    push_oracle: Address = PYTH_PUSH_ORACLE
+    margin_program: Address = GLOW_MARGIN
+    pool_program: Address = GLOW_MARGIN_POOL
+    airspace_program: Address = GLOW_AIRSPACE
+
+
 class MarketTable(Table):
     """What the chain cannot tell. ``watch``: further accounts whose change wakes the tick, such as the vaults of the DEX pools
     that glowSOL trades in; the keeper's own accounts and the protocols' are watched anyway."""
@@ -111,6 +145,7 @@ class MarketTable(Table):
     lookup_tables: tuple[Address, ...] = ()
     watch: tuple[Address, ...] = ()
     lrt: LrtAccess | None = None
+    lending: Lending | None = None
 
 
 class Jupiter(Table):
@@ -154,8 +189,9 @@ class Engine(Table):
     """The loop and its limits. A tick comes with news from the websocket, at most every ``min_interval`` seconds, and at least
     every ``max_interval``. A View is stale beyond ``max_view_age_slots`` (its quotes beyond ``max_quote_age_slots``), or when the
     node stands still for ``frozen_after``, or when the redemption rate rose by more than ``max_rate_step`` in one epoch or lies
-    more than ``max_rate_fall`` below its highest. ``discount_rate`` per year values what waits. An unreachable node is waited for
-    ``startup_patience`` at the start."""
+    more than ``max_rate_fall`` below its highest. ``discount_rate`` per year values what waits. ``min_health``: what a
+    step that lowers the margin account's health must leave of it. The market is examined every ``doctor_every``. An unreachable
+    node is waited for ``startup_patience`` at the start."""
 
     min_interval: Annotated[float, Field(ge=0, le=60)] = 0.5
     max_interval: Annotated[float, Field(gt=0, le=600)] = 10.0
@@ -166,8 +202,18 @@ class Engine(Table):
     max_rate_fall: Share = Bps(1)
     discount_rate: Share = Bps(800)
     max_plan_capital: Sol = Lamports(500 * 10**9)
+    min_health: Share = Bps(1_000)
+    doctor_every: Span = Duration(300)
     startup_patience: Span = Duration(60)
     shutdown_timeout: Span = Duration(90)
+
+
+class AllocationTable(Table):
+    """How strategies share the wallet. ``protect`` is kept back for plans that protect, where lending is configured; ``budgets``
+    is what a strategy may have out of the wallet at a time, by name; one without a budget takes what is left."""
+
+    protect: Sol = Lamports(2 * 10**9)
+    budgets: dict[str, Sol] = Field(default_factory=dict)
 
 
 class JournalTable(Table):
@@ -203,6 +249,7 @@ class Settings(BaseSettings):
     venues: Venues = Venues()
     execution: Execution = Execution()
     engine: Engine = Engine()
+    allocation: AllocationTable = AllocationTable()
     telemetry: Telemetry = Telemetry()
 
     @classmethod

@@ -6,22 +6,17 @@ and accepts the difference here; it is booked as ``external``, so that profit an
 
 from __future__ import annotations
 
-import math
-import os
-import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
-from keeper.chain.clock import Clock
 from keeper.config.loading import Loaded
 from keeper.engine.assembly import Edges, Parts, StartupError, assemble
 from keeper.engine.books import book_external
-from keeper.engine.leadership import Lease
+from keeper.engine.leadership import lead_once
 from keeper.execution.bounds import LAMPORTS
 from keeper.execution.reconcile import Drift, drift
-from keeper.journal.records import LeadershipHeld
 from keeper.telemetry.health import Health
 from keeper.telemetry.metrics import Metrics
 
@@ -61,7 +56,7 @@ async def account(loaded: Loaded, *, accept: bool, edges: Edges | None = None) -
         await _require_books(parts)
         if not accept:
             return Accounting(await _differences(parts), accepted=False)
-        lease = await _lead(parts, edges.clock)
+        lease = await lead_once(parts.journal, "keeper books", LEASE_SECONDS, edges.clock)
         closing.push_async_callback(lease.give_up)
         found = await _differences(parts)
         if found:
@@ -84,16 +79,4 @@ async def _differences(parts: Parts) -> tuple[Drift, ...]:
             "a transaction has no known end yet; where a keeper runs, ask again in a moment, else start it once, which brings "
             "the transaction to its end, and stop it"
         )
-    return await drift(parts.journal, parts.endpoints.primary, parts.owner)
-
-
-async def _lead(parts: Parts, clock: Clock) -> Lease:
-    """The lease, under a name that no other process has: a second ``keeper books`` must not take it over."""
-    holder = f"keeper books, process {os.getpid()} on {socket.gethostname()}"
-    try:
-        return Lease(parts.journal, await parts.journal.acquire(holder, LEASE_SECONDS), LEASE_SECONDS, clock)
-    except LeadershipHeld as held:
-        left = math.ceil(held.until - clock.wall())
-        raise StartupError(
-            f"a keeper ({held.holder}) leads on this journal: stop it first; if it was killed, its lease ends in {left} s"
-        ) from held
+    return await drift(parts.journal, parts.endpoints.primary, parts.owner, parts.market.lending)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,14 @@ from keeper.chain.rpc import RpcClient
 from keeper.chain.signer import KeypairFile, KeypairSigner
 from keeper.chain.transport import RpcCall
 from keeper.config.loading import Loaded
-from keeper.config.settings import LrtAccess, Settings
+from keeper.config.settings import Lending, LrtAccess, Settings
 from keeper.config.settings import Venues as VenuesTable
 from keeper.engine.watching import ExecutionWatch
 from keeper.execution.executor import Executor
 from keeper.execution.observer import Observer as ExecutionObserver
 from keeper.execution.policy import ExecutionPolicy
 from keeper.journal.journal import Journal
-from keeper.observe.discovery import LrtSource, discover
+from keeper.observe.discovery import LendingSource, LrtSource, discover
 from keeper.observe.freshness import FreshnessRules
 from keeper.observe.observer import Observer, ObserverConfig
 from keeper.protocols.glow_lrt import LOCALNET_LRT_MAPPING, LrtMapping, MappingError
@@ -84,36 +84,42 @@ async def assemble(loaded: Loaded, edges: Edges, metrics: Metrics, health: Healt
     """
     settings, clock = loaded.settings, edges.clock
     signer = KeypairFile.load(settings.wallet.keypair, allow_group_read=settings.wallet.allow_group_read)
-    endpoints = _endpoints(settings, edges, metrics)
+    endpoints = make_endpoints(settings, edges, metrics)
     closing.push_async_callback(endpoints.aclose)
     lrt = lrt_source(settings.market.lrt) if settings.market.lrt is not None else None
     if lrt is None:
         log.warning("no_lrt_access", remedy="add [market.lrt] to trade against the redemption value")
-    market = await discover(endpoints.primary, settings.cluster.genesis_hash, lrt, settings.market.lookup_tables)
+    market = await discover(
+        endpoints.primary,
+        settings.cluster.genesis_hash,
+        lrt,
+        settings.market.lookup_tables,
+        lending=lending_source(settings.market.lending) if settings.market.lending is not None else None,
+        owner=signer.pubkey,
+    )
     for witness in endpoints.others:
         await witness.require_cluster(
             settings.cluster.genesis_hash
         )  # a stranger's heights must not prove anything dead
     journal = await Journal.open(settings.journal.url, wall=clock.wall)
     closing.push_async_callback(journal.close)
+    tables = await journal.tables(str(signer.pubkey))
+    own = tuple(Pubkey.from_string(table.address) for table in tables if not table.retired)
+    # The keeper's own first: they hold what its steps name, so the others are only used for what is left.
+    market = replace(market, lookup_tables=tuple(dict.fromkeys([*own, *market.lookup_tables])))
     if not await journal.entries(1):
         await require_funds(endpoints.primary, signer.pubkey, settings.wallet.gas_reserve)
-    venues = _venues(settings, edges, signer.pubkey, endpoints.primary)
+    venues = make_venues(settings, edges, signer.pubkey, endpoints.primary)
     for venue in venues.values():
         closing.push_async_callback(venue.aclose)
-    priority = PriorityFee(
-        endpoints.primary,
-        floor=settings.execution.min_unit_price,
-        cap=settings.execution.max_unit_price,
-        percentile=settings.execution.fee_percentile,
-    )
+    priority = priority_fee(settings, endpoints.primary)
     executor = Executor(
         endpoints,
         journal,
         signer,
         venues,
         market,
-        _policy(settings),
+        execution_policy(settings),
         clock,
         edges.watch or ExecutionWatch(metrics, health, clock.now),
         prices=priority,
@@ -151,6 +157,20 @@ def lrt_source(access: LrtAccess) -> LrtSource:
     return LrtSource(access.glowsol, access.pool, access.program, idl, mapping)
 
 
+def lending_source(table: Lending) -> LendingSource:
+    """The configured lending market."""
+    return LendingSource(
+        airspace=table.airspace,
+        seed=table.seed,
+        mints=table.pools,
+        receivers=frozenset(table.oracle_receivers),
+        push_oracle=table.push_oracle,
+        margin_program=table.margin_program,
+        pool_program=table.pool_program,
+        airspace_program=table.airspace_program,
+    )
+
+
 def _mapping_file(path: Path) -> LrtMapping:
     try:
         return LrtMapping.from_dict(tomllib.loads(_text(path, "market.lrt.mapping")))
@@ -165,7 +185,8 @@ def _text(path: Path, key: str) -> str:
         raise StartupError(f"{key}: {path} cannot be read ({error}); check the path") from error
 
 
-def _endpoints(settings: Settings, edges: Edges, metrics: Metrics) -> Endpoints:
+def make_endpoints(settings: Settings, edges: Edges, metrics: Metrics) -> Endpoints:
+    """A client for each configured node. Raises ``StartupError`` for one that is named twice."""
     if len(set(settings.cluster.rpc)) != len(settings.cluster.rpc):
         raise StartupError(
             "cluster.rpc names one URL twice: it would bear witness to itself; remove it or name another"
@@ -186,7 +207,8 @@ def _endpoints(settings: Settings, edges: Edges, metrics: Metrics) -> Endpoints:
     return Endpoints(clients[0], tuple(clients[1:]))
 
 
-def _venues(settings: Settings, edges: Edges, owner: Pubkey, rpc: RpcClient) -> Mapping[str, Any]:
+def make_venues(settings: Settings, edges: Edges, owner: Pubkey, rpc: RpcClient) -> Mapping[str, Any]:
+    """The configured DEX venues by name. Raises ``StartupError`` for a key file that cannot be read."""
     found: dict[str, Any] = {}
     jupiter = settings.venues.jupiter
     if jupiter is not None:
@@ -227,7 +249,18 @@ def _key(path: Path | None, key: str) -> str | None:
     return _text(path, key).strip() if path is not None else None
 
 
-def _policy(settings: Settings) -> ExecutionPolicy:
+def priority_fee(settings: Settings, rpc: RpcClient) -> PriorityFee:
+    """What is bid per compute unit, within the configured bounds."""
+    return PriorityFee(
+        rpc,
+        floor=settings.execution.min_unit_price,
+        cap=settings.execution.max_unit_price,
+        percentile=settings.execution.fee_percentile,
+    )
+
+
+def execution_policy(settings: Settings) -> ExecutionPolicy:
+    """How transactions are landed, as configured."""
     execution = settings.execution
     return ExecutionPolicy(
         max_unit_price=execution.max_unit_price,
@@ -261,4 +294,18 @@ def _count_quote(metrics: Metrics) -> Callable[[str, Exception | None], None]:
     return count
 
 
-__all__ = ["DexVenue", "Edges", "Parts", "StartupError", "api_keys", "assemble", "lrt_source", "require_funds"]
+__all__ = [
+    "DexVenue",
+    "Edges",
+    "Parts",
+    "StartupError",
+    "api_keys",
+    "assemble",
+    "execution_policy",
+    "lending_source",
+    "lrt_source",
+    "make_endpoints",
+    "make_venues",
+    "priority_fee",
+    "require_funds",
+]

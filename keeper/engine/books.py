@@ -4,6 +4,9 @@ More on chain than booked is money that somebody sent us: it is booked as ``exte
 chain than booked is money that moved without a transaction of ours. A node that answers from just before our last
 transaction shows a difference too, so nothing is concluded about a balance before two checks in a row say the same of it.
 
+Loan notes are owed, so there it is the other way round: fewer are somebody's gift, more are a debt that nobody but us could make,
+by a transaction that was taken for dead, or by a key that somebody else has.
+
 Anybody can put a token of his own making into the wallet, and some token programs let its issuer take it back. So only the
 assets that the keeper trades can go missing; what happens to the others is booked as it comes.
 """
@@ -25,6 +28,7 @@ from keeper.execution.reconcile import Drift, drift, opening_entries
 from keeper.journal.journal import Journal
 from keeper.journal.records import Leadership, LedgerEntry
 from keeper.protocols.layout import LayoutError
+from keeper.protocols.lending import LendingAddresses
 from keeper.units import UnixTime
 
 log = structlog.get_logger(__name__)
@@ -41,13 +45,27 @@ class BooksState(StrEnum):
 class Books:
     """Checks the ledger. Keeps the last difference seen."""
 
-    def __init__(self, journal: Journal, rpc: RpcClient, owner: Pubkey, clock: Clock, traded: Collection[str]) -> None:
-        """``traded``: the assets (``"lamports"`` or a mint's address) that must never go missing."""
+    def __init__(
+        self,
+        journal: Journal,
+        rpc: RpcClient,
+        owner: Pubkey,
+        clock: Clock,
+        traded: Collection[str],
+        *,
+        lending: LendingAddresses | None = None,
+    ) -> None:
+        """``traded``: the assets (``"lamports"`` or a mint's address) that must never go missing. ``lending``: where the margin
+        account is, whose token accounts are in the books, too; its loans must never grow by themselves."""
         self._journal = journal
         self._rpc = rpc
         self._owner = owner
         self._clock = clock
         self._traded = frozenset(traded)
+        self._lending = lending
+        self._owed = (
+            frozenset(str(pool.loan_note_mint) for pool in lending.pools) if lending is not None else frozenset()
+        )
         self.drift: tuple[Drift, ...] = ()
         self.opening: Mapping[str, int] = {}
 
@@ -67,13 +85,13 @@ class Books:
         Raises ``JournalError``, ``RpcError``; ``LayoutError`` for a token account of the wallet that does not decode.
         """
         now = UnixTime(int(self._clock.wall()))
-        await self._journal.open_ledger(leadership, await opening_entries(self._rpc, self._owner, now))
+        await self._journal.open_ledger(leadership, await opening_entries(self._rpc, self._owner, now, self._lending))
         self.opening = await opening_balances(self._journal, self._owner)
 
     async def check(self, leadership: Leadership) -> BooksState:
         """Compare once. Raises ``JournalError``, ``FencedOut``."""
         try:
-            found = await drift(self._journal, self._rpc, self._owner)
+            found = await drift(self._journal, self._rpc, self._owner, self._lending)
         except (RpcError, LayoutError) as error:
             log.warning("books_unchecked", error=str(error))
             return BooksState.IN_DOUBT
@@ -92,6 +110,8 @@ class Books:
         return BooksState.IN_DOUBT if self.drift else BooksState.AGREE
 
     def _missing(self, item: Drift) -> bool:
+        if item.asset in self._owed:
+            return item.on_chain > item.booked
         return item.on_chain < item.booked and item.asset in self._traded
 
     def _settled(self, item: Drift) -> Drift | None:

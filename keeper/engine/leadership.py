@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import os
+import socket
 from collections.abc import Callable
 
 import structlog
 
 from keeper.chain.clock import Clock
+from keeper.engine.assembly import StartupError
 from keeper.journal.journal import Journal
 from keeper.journal.records import JournalError, Leadership, LeadershipHeld
 
@@ -71,3 +75,18 @@ class Lease:
             await self._journal.release(self._held)
         except JournalError as error:
             log.warning("lease_not_released", error=str(error), remedy="a successor waits until it runs out")
+
+
+async def lead_once(journal: Journal, command: str, seconds: float, clock: Clock) -> Lease:
+    """The lease for one ``command``, under a name that no other process has: a second one must not take it over.
+
+    Raises ``StartupError`` while anybody else leads.
+    """
+    holder = f"{command}, process {os.getpid()} on {socket.gethostname()}"
+    try:
+        return Lease(journal, await journal.acquire(holder, seconds), seconds, clock)
+    except LeadershipHeld as held:
+        left = math.ceil(held.until - clock.wall())
+        raise StartupError(
+            f"a keeper ({held.holder}) leads on this journal: stop it first; if it was killed, its lease ends in {left} s"
+        ) from held

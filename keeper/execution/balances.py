@@ -172,19 +172,25 @@ def _check_authorities(
 
 
 def _rent_of_new(effects: Effects, key: Pubkey, limits: Limits) -> int:
-    """Rent that the wallet put into an account of its own that this transaction creates."""
+    """Rent that the wallet put into an account of its own that this transaction creates; what a stranger left there before is
+    not the wallet's."""
     account = effects.after[key]
-    if account is None or effects.before.get(key) is not None:
+    if account is None or not _absent(effects.before.get(key)):
         return 0
+    there = _lamports(effects.before, key)
     if limits.lrt is not None and account.owner == limits.lrt.program.program_id:
         queue = limits.lrt.program.queue_address(limits.wallet) if limits.lrt.program.mapping.queue else None
-        return account.lamports.value if key == queue else 0
+        return account.lamports.value - there if key == queue else 0
     if account.owner not in (SPL_TOKEN, TOKEN_2022):
         return 0
     token = _held({key: account}, limits.wallet).get(key)
     if token is None:
         return 0
-    return account.lamports.value - (token.amount if token.is_native is not None else 0)
+    return account.lamports.value - there - (token.amount if token.is_native is not None else 0)
+
+
+def _absent(account: Account | None) -> bool:
+    return account is None or account.bare
 
 
 def _rent_of_hops(effects: Effects, limits: Limits) -> int:
@@ -193,7 +199,7 @@ def _rent_of_hops(effects: Effects, limits: Limits) -> int:
     A plan cannot know its venue's route, and that rent stays the wallet's own, so it does not count against the plan's floor.
     """
     planned = {asset for intent in limits.step.intents for side in _sides(intent) for asset in side} | {WSOL_ADDRESS}
-    fresh = {key: account for key, account in effects.after.items() if effects.before.get(key) is None}
+    fresh = {key: account for key, account in effects.after.items() if _absent(effects.before.get(key))}
     hops = [key for key, held in _held(fresh, limits.wallet).items() if str(held.mint) not in planned]
     if len(hops) > MAX_HOP_ACCOUNTS:
         _refuse("accounts_beyond_plan", "the step would open more token accounts than a route needs", opened=len(hops))
@@ -219,7 +225,7 @@ def _check_queue(effects: Effects, limits: Limits) -> None:
 
     def promised(accounts: Accounts) -> dict[tuple[int, int], int]:
         account = accounts.get(key)
-        if account is None:
+        if account is None or account.bare:
             return {}
         slots = program.decode_queue(account.data, owner=account.owner, wallet=limits.wallet)
         return {(slot.index, slot.requested_at.value): slot.assets.value for slot in slots}

@@ -43,6 +43,7 @@ from keeper.protocols.addresses import ASSOCIATED_TOKEN, SPL_TOKEN, TOKEN_2022
 from keeper.protocols.layout import LayoutError
 from keeper.protocols.lookup_table import decode_lookup_table
 from keeper.protocols.market import Market
+from keeper.protocols.stake import place_addresses
 from keeper.protocols.token import associated_token_address
 from keeper.units import SOL, Slot, UnitError
 from keeper.venues.door import DexVenue
@@ -136,10 +137,12 @@ class Compiler:
         )
 
     async def _read(self, keys: Sequence[Pubkey], slot: Slot) -> AccountSnapshot:
+        """Without lamports that somebody left at the address of an account to come; a place for stake is opened around them."""
         try:
-            return await self.node.accounts(keys, min_context_slot=slot)
+            found = await self.node.accounts(keys, min_context_slot=slot)
         except RpcError as error:
             raise Refusal(Stage.COMPILE, "node_unavailable", str(error)) from error
+        return found.in_use(self.owner, *place_addresses(self.owner))
 
     async def _tables(
         self, fragments: Sequence[Fragment], snapshot: AccountSnapshot, slot: Slot

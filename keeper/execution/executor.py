@@ -35,6 +35,7 @@ from keeper.journal.records import AttemptConflict, AttemptRecord, FencedOut, In
 from keeper.plan import Atomic, Plan
 from keeper.protocols.addresses import STAKE
 from keeper.protocols.market import Market
+from keeper.protocols.stake import place_addresses
 from keeper.units import Lamports, MicroLamports, Slot
 from keeper.units.canonical import canonical, digest
 from keeper.venues.door import DexVenue
@@ -118,6 +119,7 @@ class Executor:
         self._prices = prices
         self._names = ErrorNames.of(market)
         self._compiler = Compiler(endpoints.primary, signer.pubkey, market, venues, policy)
+        self._apart = _apart(market, signer.pubkey)
         tracked = tracked_accounts(market.lending)
         self._landing = Landing(endpoints, journal, signer.pubkey, policy, clock, self._observer, self._names, tracked)
         self._turn = asyncio.Lock()
@@ -314,6 +316,7 @@ class Executor:
             venue_programs=self._policy.venue_programs,
             budget=budget,
             max_unit_price=self._policy.max_unit_price,
+            apart=self._apart,
         )
         inspect(resolve(message, compiled.tables), rules)
         return message
@@ -357,6 +360,16 @@ def _later(plan: Plan, index: int) -> Lamports:
     for step in plan.steps[index + 1 :]:
         total.update(net(step))
     return Lamports(total[LAMPORTS])
+
+
+def _apart(market: Market, wallet: Pubkey) -> frozenset[Pubkey]:
+    """The wallet's own accounts in the protocols: its margin account with its tokens, its queue, its stake."""
+    found = {*place_addresses(wallet)}
+    if market.lending is not None:
+        found |= {market.lending.account, *tracked_accounts(market.lending)}
+    if market.lrt is not None and market.lrt.program.mapping.queue is not None:
+        found.add(market.lrt.program.queue_address(wallet))
+    return frozenset(found)
 
 
 def _protocols(market: Market) -> frozenset[Pubkey]:

@@ -41,7 +41,8 @@ Shape: TypeAlias = tuple[Pubkey, tuple[Pubkey, ...], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What this step's message may contain. ``own`` are the instructions that our builders made for it."""
+    """What this step's message may contain. ``own`` are the instructions that our builders made for it. ``apart``: accounts that
+    no venue's instruction may name, because the wallet's signature decides over them."""
 
     wallet: Pubkey
     step: Atomic
@@ -50,6 +51,7 @@ class Rules:
     venue_programs: frozenset[Pubkey]
     budget: Budget
     max_unit_price: MicroLamports
+    apart: frozenset[Pubkey] = frozenset()
 
     @property
     def swaps(self) -> tuple[Swap, ...]:
@@ -86,6 +88,7 @@ def inspect(message: Resolved, rules: Rules) -> None:
             if not _taken(own, call):  # ours may also open an account of the margin account
                 _check_associated(call, rules)
         elif call.program in rules.venue_programs:
+            _check_apart(call, rules)
             swaps.append(call)
         elif call.program in rules.protocol_programs:
             _take(own, call)
@@ -124,6 +127,14 @@ def _take(own: Counter[Shape], call: Call) -> None:
     """A protocol's instruction must be one that our builders made; a venue has no business in there."""
     if not _taken(own, call):
         _refuse("foreign_protocol_call", "a venue may not call this program", program=str(call.program))
+
+
+def _check_apart(call: Call, rules: Rules) -> None:
+    """A route carries the wallet's signature into programs that nobody here knows. What such a program does not name it cannot
+    touch, whatever it showed to the simulation."""
+    for key in call.accounts:
+        if key in rules.apart:
+            _refuse("venue_names_ours", "a venue's instruction names an account that no swap needs", account=str(key))
 
 
 def _transferred(call: Call, rules: Rules, *, ours: bool) -> int:

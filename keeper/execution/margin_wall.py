@@ -93,13 +93,15 @@ def check_margin(
 
 
 def rent_of_margin(before: Accounts, after: Accounts, addresses: LendingAddresses) -> int:
-    """Lamports of rent in token accounts of the margin account that the step opens: the wallet's money, in its own books."""
+    """Lamports of rent in token accounts of the margin account that the step opens: the wallet's money, in its own books. What a
+    stranger left there before is not the wallet's."""
     total = 0
     for key in held_accounts(addresses):
-        made = after.get(key)
+        was, made = before.get(key), after.get(key)
         tokens = _tokens(made)
-        if made is not None and tokens is not None and before.get(key) is None:
-            total += made.lamports.value - (tokens.amount if tokens.is_native is not None else 0)
+        if made is not None and tokens is not None and (was is None or was.bare):
+            there = 0 if was is None else was.lamports.value
+            total += made.lamports.value - there - (tokens.amount if tokens.is_native is not None else 0)
     return total
 
 

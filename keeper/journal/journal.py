@@ -231,6 +231,11 @@ class Journal:
         """Strike out a lookup table that is proven not to exist; harmless for one that is not known. Raises ``FencedOut``."""
         await self._database.write(lambda conn: lookup_tables.forget(conn, held, address))
 
+    async def retire_table(self, held: Leadership, address: str) -> None:
+        """Note that a lookup table was seen deactivated: it is only kept to be closed. Raises ``FencedOut``."""
+        now = self._wall()
+        await self._database.write(lambda conn: lookup_tables.retire(conn, held, address, now))
+
     async def tables(self, authority: str | None = None) -> tuple[OwnTable, ...]:
         """The keeper's own lookup tables, those of ``authority`` or all, by rising slot."""
         return await self._database.read(lambda conn: lookup_tables.tables(conn, authority))

@@ -6,6 +6,8 @@ before the transaction that creates it is signed, and struck out only when the t
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
@@ -30,7 +32,7 @@ def record(conn: Connection, held: Leadership, table: OwnTable, now: float) -> N
                 recorded_at=now,
             )
         )
-    elif known != table:
+    elif replace(known, retired=table.retired) != table:
         raise JournalError(f"lookup table {table.address} is recorded as {known}, refused to change it to {table}")
 
 
@@ -40,9 +42,18 @@ def forget(conn: Connection, held: Leadership, address: str) -> None:
     conn.execute(rows.delete().where(rows.c.address == address))
 
 
+def retire(conn: Connection, held: Leadership, address: str, now: float) -> None:
+    """Note that a table is out of use for good; without effect where it is not known, or was noted before."""
+    fence(conn, held)
+    conn.execute(rows.update().where((rows.c.address == address) & rows.c.retired_at.is_(None)).values(retired_at=now))
+
+
 def tables(conn: Connection, authority: str | None) -> tuple[OwnTable, ...]:
     """Those of ``authority``, or all, by rising slot."""
     query = sa.select(rows).order_by(rows.c.recent_slot, rows.c.address)
     if authority is not None:
         query = query.where(rows.c.authority == authority)
-    return tuple(OwnTable(row.address, row.authority, Slot(row.recent_slot)) for row in conn.execute(query))
+    return tuple(
+        OwnTable(row.address, row.authority, Slot(row.recent_slot), row.retired_at is not None)
+        for row in conn.execute(query)
+    )

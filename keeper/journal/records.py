@@ -147,11 +147,12 @@ class Standing:
 @dataclass(frozen=True, slots=True)
 class OwnTable:
     """An address lookup table that the keeper made or is about to make: its address follows from ``authority`` (the wallet) and
-    ``recent_slot``. It may not exist: it is recorded first."""
+    ``recent_slot``. It may not exist: it is recorded first. ``retired``: seen deactivated, and only kept to be closed."""
 
     address: str
     authority: str
     recent_slot: Slot
+    retired: bool = False
 
 
 class JournalError(Exception):

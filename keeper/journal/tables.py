@@ -214,4 +214,5 @@ lookup_tables = sa.Table(
     sa.Column("authority", sa.Text, nullable=False),
     sa.Column("recent_slot", sa.BigInteger, nullable=False),
     sa.Column("recorded_at", sa.Double, nullable=False),
+    sa.Column("retired_at", sa.Double),
 )

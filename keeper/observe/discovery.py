@@ -124,7 +124,7 @@ async def _idl(rpc: RpcClient, source: LrtSource) -> str:
         return source.idl
     address = idl_address(source.program)
     account = await rpc.account(address)
-    if account is None:
+    if account is None or account.bare:
         raise DiscoveryError(
             f"no IDL is published at {address}; give one by market.lrt.idl, or remove [market.lrt] to do without"
         )
@@ -138,7 +138,7 @@ async def _idl(rpc: RpcClient, source: LrtSource) -> str:
 
 async def _required(rpc: RpcClient, key: Pubkey, what: str) -> Account:
     account = await rpc.account(key)
-    if account is None:
+    if account is None or account.bare:
         raise DiscoveryError(f"{what} {key} does not exist on this cluster; check cluster.rpc and the address")
     return account
 

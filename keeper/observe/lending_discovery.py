@@ -59,13 +59,13 @@ async def discover_lending(
     raw = tuple(raw)
     addresses = {mint: pools.pool_address(finder.airspace, mint, source.pool_program) for mint in source.mints}
     adapter = margin.adapter_config_address(finder.airspace, source.pool_program, program=source.margin_program)
-    first = await rpc.accounts(
-        [finder.airspace, adapter, *addresses.values(), *addresses.keys(), *(finder.config(_key(mint)) for mint in raw)]
-    )
+    configs = [finder.config(_key(mint)) for mint in raw]
+    first = await rpc.accounts([finder.airspace, adapter, *addresses.values(), *addresses.keys(), *configs])
+    first = first.in_use()
     finder.check_airspace(first, adapter)
     states = {mint: finder.pool_state(first, mint, address) for mint, address in addresses.items()}
     notes = [note for state in states.values() for note in (state.deposit_note_mint, state.loan_note_mint)]
-    second = await rpc.accounts([finder.config(note) for note in notes])
+    second = (await rpc.accounts([finder.config(note) for note in notes])).in_use()
     return LendingAddresses(
         margin_program=source.margin_program,
         pool_program=source.pool_program,

@@ -27,8 +27,8 @@ GLOWSOL_DECIMALS = 9
 @dataclass(frozen=True, slots=True)
 class LrtCandidate:
     """A token that an airspace prices as a restaked one. ``evidence``: how. ``authority_of_lrt``: its mint authority is an
-    account of the restaking program, as glowSOL's must be. ``pools``: accounts of that program that name the mint beside Solayer's
-    sSOL, its LST or its stake pool."""
+    account of the restaking program, as glowSOL's must be. ``pools``: accounts of that program that name the mint beside
+    Solayer's sSOL, its LST or its stake pool."""
 
     mint: Pubkey
     config: Pubkey

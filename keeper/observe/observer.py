@@ -103,7 +103,7 @@ class Observer:
             if not self._highest.value:
                 self.heard_of(await self._rpc.slot())  # so that the age of the first quotes is known, too
             quoted, problems = await self._ladders(_merged(needs), self._highest)
-            snapshot = await self._rpc.accounts(self._keys.all)
+            snapshot = (await self._rpc.accounts(self._keys.all)).in_use(self._keys.owner)
             now = parts.clock(snapshot)
             rents = await self._rent(now.epoch, snapshot)
             found = self._decode(snapshot, now, rents)

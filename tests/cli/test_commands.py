@@ -301,12 +301,12 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in ([], ["run"], ["config"], ["config", "check"], ["localnet"], ["demo"]):
+    for arguments in ([], ["run"], ["unwind"], ["config"], ["config", "check"], ["localnet"], ["demo"]):
         with pytest.raises(SystemExit) as ended:
             main([*arguments, "--help"])
         assert ended.value.code == 0
     said = capsys.readouterr().out
-    assert all(word in said for word in ("run", "config", "localnet", "demo", "--bpf-program", "--virtual"))
+    assert all(word in said for word in ("run", "unwind", "config", "localnet", "demo", "--bpf-program", "--virtual"))
 
 
 @pytest.mark.parametrize("arguments", [[], ["nonsense"], ["config"], ["run"], ["demo", "--seconds", "many"]])

@@ -132,3 +132,52 @@ def test_a_missing_or_binary_file_is_named(tmp_path: Path) -> None:
     binary.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="UTF-8"):
         load_config(binary)
+
+
+def test_budgets_are_of_configured_strategies(tmp_path: Path) -> None:
+    text = GOOD + '[allocation]\nprotect = "3 SOL"\n[allocation.budgets]\narbitrage = "150 SOL"\n'
+    allocation = load_config(write(tmp_path, text)).settings.allocation
+    assert allocation.protect == Lamports(3 * 10**9)
+    assert allocation.budgets == {"arbitrage": Lamports(150 * 10**9)}
+    found = problems(tmp_path, text.replace('arbitrage = "150', 'arbitrge = "150'))
+    assert found == {"allocation.budgets.arbitrge": "no such strategy is configured; did you mean 'arbitrage'?"}
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "message"),
+    [
+        ('[allocation.budgets]\narbitrage = "0 SOL"', "allocation.budgets.arbitrage", "must be positive"),
+        ("[allocation.budgets]\narbitrage = 5", "allocation.budgets.arbitrage", "has no unit"),
+        ('[allocation]\nprotect = "-1 SOL"', "allocation.protect", "cannot be negative"),
+        ('[allocation]\nbudget = "1 SOL"', "allocation.budget", "did you mean 'budgets'"),
+        ('[engine]\nmin_health = "100 %"', "engine.min_health", "between 0 and 100 %"),
+        ('[engine]\nmin_health = "-1 bps"', "engine.min_health", "between 0 and 100 %"),
+        ("[market.lending]\nseed = 65536", "market.lending.seed", "less than or equal to 65535"),
+        ("[market.lending]\npools = []", "market.lending.pools", "at least 1 item"),
+        ("[market.lending]\noracle_receivers = []", "market.lending.oracle_receivers", "at least 1 item"),
+        ('[market.lending]\nairspace = ""', "market.lending.airspace", "needs its name or its address"),
+        (f'[market.lending]\nairspace = "{"x" * 33}"', "market.lending.airspace", "not a base58 address"),
+        ('[market.lending]\nairspce = "default"', "market.lending.airspce", "did you mean 'airspace'"),
+    ],
+)
+def test_allotment_and_lending_are_explained(tmp_path: Path, table: str, key: str, message: str) -> None:
+    found = problems(tmp_path, f"{GOOD}{table}\n")
+    assert message in found[key]
+
+
+def test_an_empty_lending_table_is_glows_public_market(tmp_path: Path) -> None:
+    assert load_config(write(tmp_path, GOOD)).settings.market.lending is None
+    lending = load_config(write(tmp_path, GOOD + "[market.lending]\n")).settings.market.lending
+    assert lending is not None
+    assert (lending.airspace, lending.seed, len(lending.pools)) == ("default", 0, 1)
+    named = GOOD + f'[market.lending]\nairspace = "{lending.margin_program}"\n'
+    assert load_config(write(tmp_path, named)).settings.market.lending is not None
+
+
+def test_a_budget_from_the_environment_is_the_same_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLOW_KEEPER__ALLOCATION__BUDGETS__ARBITRAGE", "20 SOL")
+    monkeypatch.setenv("GLOW_KEEPER__MARKET__LENDING__SEED", "3")
+    settings = load_config(write(tmp_path, GOOD)).settings
+    assert settings.allocation.budgets == {"arbitrage": Lamports(20 * 10**9)}
+    assert settings.market.lending is not None
+    assert settings.market.lending.seed == 3

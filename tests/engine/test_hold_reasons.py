@@ -14,7 +14,7 @@ from keeper.telemetry.label_values import OTHER, BoundedValues
 from strategies import arbitrage
 
 DOCUMENT = Path(__file__).parents[2] / "docs/strategies/arbitrage.md"
-ENGINE = {"strategy_raised"}
+ENGINE = {"strategy_raised", "breaks_reservation", "above_budget"}
 
 
 def _texts(node: ast.AST) -> set[str]:

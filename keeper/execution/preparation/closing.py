@@ -34,7 +34,13 @@ def closing_steps(ground: Ground) -> Agenda:
                 closed.add(position.token)
             else:
                 kept.append(found)
-        if len(closed) == len(ground.account.positions) and not ground.account.constraints:
+        if len(closed) < len(ground.account.positions):
+            kept.append(f"the margin account {lending.account}: it still has positions")
+        elif ground.account.constraints:
+            kept.append(
+                f"the margin account {lending.account}: it is under constraints ({ground.account.constraints!r})"
+            )
+        else:
             close = margin.close_account(
                 owner=ground.owner,
                 receiver=ground.owner,
@@ -43,8 +49,6 @@ def closing_steps(ground: Ground) -> Agenda:
             )
             rent = _held(ground, lending.account)
             steps.append(Step("margin account", (close,), SMALL, closed=(lending.account,), returned=rent))
-        else:
-            kept.append(f"the margin account {lending.account}: it still has positions")
     steps += _tables(ground, kept)
     return Agenda(tuple(steps), tuple(kept))
 

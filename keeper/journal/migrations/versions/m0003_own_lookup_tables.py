@@ -15,4 +15,5 @@ def upgrade() -> None:
         sa.Column("authority", sa.Text, nullable=False),
         sa.Column("recent_slot", sa.BigInteger, nullable=False),
         sa.Column("recorded_at", sa.Double, nullable=False),
+        sa.Column("retired_at", sa.Double),
     )
