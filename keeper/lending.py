@@ -12,10 +12,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from keeper.units import BPS, Bps, Lamports, Mint, Rate, TokenAmount, UnitError
+from keeper.units import BPS, Bps, Duration, Lamports, Mint, Rate, TokenAmount, UnitError
 
 RATE_SCALE = 10**9
 """Interest rates here are integers per year in billionths: 50_000_000 is 5 %."""
+RATE_YEAR = Duration(31_536_000)
+"""The year of the pool program's rates: 365 days (shared facts, protocol.md 4.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A note of a lending pool, as the margin account holds it: ``notes`` base units of ``mint`` (an address) stand for
+    ``tokens`` base units of the pool's token, now; ``owed`` where they are a debt. What the books are priced by."""
+
+    mint: str
+    tokens: int
+    notes: int
+    owed: bool
+
+    def __post_init__(self) -> None:
+        if self.notes <= 0 or self.tokens < 0:
+            raise UnitError(f"note {self.mint} needs tokens >= 0 for notes > 0, got {self.tokens} for {self.notes}")
+
+    def worth(self, notes: int) -> int:
+        """Base units of the pool's token, rounded against us: a debt up, a deposit down."""
+        return -(-notes * self.tokens // self.notes) if self.owed else notes * self.tokens // self.notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +49,7 @@ class LendingMarket:
     the most that can be borrowed now (idle tokens, the 95 % cap on utilisation, the pool's limit). ``deposit_room``: what
     the pool still takes. ``problem``: why nothing may be entered here now, a reason code, empty when it may ("pool_paused",
     "lending_closed", "interest_behind", "oracle_stale", "oracle_unsure", "price_not_positive"); ``exit_problem``: why not
-    even repaid or withdrawn.
+    even repaid or withdrawn. ``notes``: its deposit and its loan note.
     """
 
     address: str
@@ -41,6 +62,7 @@ class LendingMarket:
     deposit_room: TokenAmount
     problem: str = ""
     exit_problem: str = ""
+    notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
         changes = [change for change, _ in self.rate_line]
@@ -133,6 +155,23 @@ class Loan:
 
 
 @dataclass(frozen=True, slots=True)
+class Stress:
+    """What a position must outlive: its collateral's price in SOL falls by ``fall``, every debt grows by ``growth``, and every
+    collateral weight is lowered by ``drift`` (a weight of 95 % less 200 bps is 93 %)."""
+
+    fall: Bps
+    growth: Bps
+    drift: Bps
+
+    @classmethod
+    def over(cls, fall: Bps, rate: Bps, span: Duration, drift: Bps) -> Stress:
+        """Debt that grows at ``rate`` per year for ``span``, compounding. Rounded up: x + x^2 is above e^x - 1 up to x = 1.79."""
+        yearly = BPS * RATE_YEAR.value
+        grown = rate.value * span.value  # x in units of 1 / yearly
+        return cls(fall, Bps(-(-(grown * yearly + grown * grown) * BPS // (yearly * yearly))), drift)
+
+
+@dataclass(frozen=True, slots=True)
 class MarginAccount:
     """The keeper's margin account. ``problem``: why nothing may be done with it now ("being_liquidated", "past_due",
     "unknown_position", "account_constrained", "loan_not_priced"), empty when all is well."""
@@ -197,10 +236,14 @@ class MarginAccount:
         return replace(
             self,
             collateral=tuple(
-                replace(one, amount=_moved(one.amount, moved.get(one.market, 0))) for one in self.collateral
+                replace(one, amount=_moved(one.amount, moved[one.market])) if one.market in moved else one
+                for one in self.collateral
             ),
             loans=tuple(
-                replace(one, amount=_moved(one.amount, moved.get(f"loan:{one.market}", 0))) for one in self.loans
+                replace(one, amount=_moved(one.amount, moved[f"loan:{one.market}"]))
+                if f"loan:{one.market}" in moved
+                else one
+                for one in self.loans
             ),
         )
 
@@ -212,6 +255,28 @@ class MarginAccount:
                 replace(one, price=one.price.discounted(fall)) if one.mint == mint else one for one in self.collateral
             ),
         )
+
+    def priced(self, price: Rate, mint: Mint) -> MarginAccount:
+        """The account with ``mint`` worth ``price`` at most."""
+        return replace(
+            self,
+            collateral=tuple(
+                replace(one, price=min(one.price, price)) if one.mint == mint else one for one in self.collateral
+            ),
+        )
+
+    def stressed(self, stress: Stress, mint: Mint) -> MarginAccount:
+        """The account after ``stress``, with ``mint`` as the collateral whose price falls."""
+        fallen = self.shocked(stress.fall, mint)
+        return replace(
+            fallen,
+            collateral=tuple(replace(one, weight=max(one.weight - stress.drift, Bps(0))) for one in fallen.collateral),
+            loans=tuple(replace(one, amount=_grown(one.amount, stress.growth)) for one in fallen.loans),
+        )
+
+
+def _grown(amount: TokenAmount, growth: Bps) -> TokenAmount:
+    return TokenAmount(amount.mint, -(-amount.units * (BPS + growth.value) // BPS))
 
 
 def _moved(amount: TokenAmount, change: int) -> TokenAmount:

@@ -33,7 +33,7 @@ class BorrowSample:
 @dataclass(frozen=True, slots=True)
 class Past:
     """``rates`` and ``borrows`` by rising time. ``last_landed`` is when this strategy's last transaction landed, None before
-    its first. ``order`` is what the operator wants of this strategy until it is done: "" or "unwind"."""
+    its first. ``order`` is what the operator wants of this strategy until he cancels it, also when it is done: "" or "unwind"."""
 
     rates: tuple[EpochRates, ...] = ()
     borrows: tuple[BorrowSample, ...] = ()

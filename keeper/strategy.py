@@ -11,17 +11,23 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar, get_type_hints
 
 from keeper.plan import Decision, Hold, Plan
+from keeper.tactics.income import RewardToken
 from keeper.units import (
+    LAMPORTS_PER_SOL,
     Bps,
     Duration,
     Lamports,
     Mint,
+    Rate,
     TokenAmount,
     UnitError,
     UnitParseError,
@@ -125,6 +131,35 @@ def _sizes(value: object) -> tuple[Lamports, ...]:
     return sizes
 
 
+_REWARD = re.compile(r"^([1-9A-HJ-NP-Za-km-z]{32,44}):([0-9]{1,2}):\s*([0-9]{1,12}(?:\.[0-9]{1,18})?) SOL\s*:([^:]+)$")
+
+
+def _reward(text: object) -> RewardToken:
+    """``"<mint>:<decimals>:<SOL per whole token> SOL:<band>"``."""
+    match = _REWARD.match(text) if isinstance(text, str) else None
+    if match is None:
+        raise UnitParseError(
+            f'{text!r} is not a reward token; write "<mint address>:<decimals>:<worth of one token>:<band>", such as '
+            '"jtojtomepa8beP8AuQc6eXt5FriJwfFMwQx2v2f9mCL:9:0.0125 SOL:300 bps"'
+        )
+    address, decimals, price, band = match[1], int(match[2]), Fraction(Decimal(match[3])), parse_bps(match[4])
+    reference = price * LAMPORTS_PER_SOL / 10**decimals
+    try:
+        mint = Mint(address, f"{address[:4]}..{address[-4:]}", decimals)
+        return RewardToken(mint, Rate(reference.numerator, reference.denominator), band)
+    except ValueError as error:
+        raise UnitParseError(f"{text!r}: {error}") from error
+
+
+def _rewards(value: object) -> tuple[RewardToken, ...]:
+    if not isinstance(value, list):
+        raise UnitParseError(f"{value!r} is not a list of reward tokens; write [] for none")
+    rewards = tuple(_reward(item) for item in value)
+    if len({reward.mint for reward in rewards}) < len(rewards):
+        raise UnitParseError(f"{value!r} names a mint twice")
+    return rewards
+
+
 _PARSERS: Mapping[object, Callable[[object], object]] = {
     Lamports: parse_lamports,
     Bps: parse_bps,
@@ -133,6 +168,7 @@ _PARSERS: Mapping[object, Callable[[object], object]] = {
     bool: _switch,
     str: _text,
     tuple[Lamports, ...]: _sizes,
+    tuple[RewardToken, ...]: _rewards,
 }
 
 
@@ -147,7 +183,8 @@ def read_params(kind: type[P], table: Mapping[str, object], where: str) -> P:
     """Build the parameters from a configuration table.
 
     Each field's type says how its text is read (``Lamports``: "0.5 SOL", ``Bps``: "30 bps", ``Duration``: "7 days", int,
-    bool, str, ``tuple[Lamports, ...]``: a list of amounts). Raises ``ParameterError`` for an unknown key (with the nearest known
+    bool, str, ``tuple[Lamports, ...]``: a list of amounts, ``tuple[RewardToken, ...]``: a list of
+    "<mint>:<decimals>:<worth> SOL:<band>"). Raises ``ParameterError`` for an unknown key (with the nearest known
     one), a missing one, a value that does not parse, or one that the parameters' own checks refuse with ``ValueError``.
     """
     if not dataclasses.is_dataclass(kind):

@@ -26,6 +26,7 @@ from keeper.units import (
 )
 
 NOTHING = Lamports(0)
+RATE_FELL = "redemption_rate_fell"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,11 @@ class Freshness:
     @property
     def ok(self) -> bool:
         return not self.problem
+
+    def allows(self, *, protecting: bool) -> bool:
+        """Whether a plan may be acted on. A view that is good but for a redemption rate that fell still shows what is owed
+        and what pays it back: leaving under ``RATE_FELL`` is what protects."""
+        return self.ok or (protecting and self.problem == RATE_FELL)
 
     @property
     def numbers(self) -> dict[str, int | str]:

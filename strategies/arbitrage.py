@@ -13,12 +13,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from keeper.plan import Atomic, ClaimUnstake, Decision, Expected, Hold, Plan, RequestUnstake, Stake, Swap, Unstake
+from keeper.plan import Atomic, Decision, Expected, Hold, Plan, RequestUnstake, Stake, Swap, Unstake
 from keeper.strategy import LadderNeed, Strategy
-from keeper.units import LAMPORTS_PER_SOL, SOL, SSOL, Bps, ComputeUnits, Duration, Lamports, Mint, TokenAmount
-from keeper.view import GlowSol, Ladder, Rung, View
-
-NOW = Duration(0)
+from keeper.tactics.homeward import Limits, homeward, remaining
+from keeper.tactics.trading import (
+    NOTHING,
+    NOW,
+    affordable,
+    candidates,
+    dex_sale,
+    mint_obstacle,
+    ripe_claim,
+    transaction_cost,
+)
+from keeper.units import LAMPORTS_PER_SOL, SOL, SSOL, Bps, Duration, Lamports, Mint, TokenAmount
+from keeper.view import GlowSol, Ladder, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +97,19 @@ def needs(params: Params, glowsol: Mint | None) -> tuple[LadderNeed, ...]:
 
 
 def decide(view: View, params: Params) -> Decision:
-    """Claim what is ripe; else take the most profitable trade whose edge is enough; else say why not."""
+    """Claim what is ripe; else take the most profitable trade whose edge is enough; else say why not. Unwinding, only claim."""
     if not view.fresh.ok:
         return Hold(view.fresh.problem, view.fresh.numbers)
-    glow = view.glowsol
-    if glow is None:
-        return Hold("lrt_unavailable", {"slot": view.slot.value})
-    claim = _claim(view, glow, params)
+    claim = ripe_claim(view, params.compute_limit)
     if claim is not None:
         return claim
+    glow = view.glowsol
+    if view.past.order == "unwind":  # what trades brought beyond their bounds, and then what waits in the queue
+        mints = (SSOL,) if glow is None else (glow.mint, SSOL)
+        home = homeward(view, mints, Limits(params.max_edge, params.rate_tolerance, params.compute_limit))
+        return home or remaining(view, params.compute_limit)
+    if glow is None:
+        return Hold("lrt_unavailable", {"slot": view.slot.value})
     if not glow.outstanding or not glow.total_assets:
         return Hold(
             "no_redemption_rate", {"total_assets": glow.total_assets.value, "outstanding": glow.outstanding.units}
@@ -121,60 +134,41 @@ def decide(view: View, params: Params) -> Decision:
     return Plan((Atomic(best.intents),), expected, best.way, best.numbers)
 
 
-def _claim(view: View, glow: GlowSol, params: Params) -> Plan | None:
-    fee = view.fees.transaction(ComputeUnits(params.compute_limit))
-    for ticket in sorted(view.queue, key=lambda one: one.ripe_at):
-        if (
-            ticket.ripe(view.block_time)
-            and fee < ticket.assets <= glow.liquid
-            and not view.rests("claim_ripe", ticket.id)
-        ):
-            expected = Expected(-fee, fee, Bps(0), ticket.assets, NOW, ticket.assets - fee)
-            numbers = {"index": ticket.id.index, "assets": ticket.assets.value}
-            return Plan((Atomic((ClaimUnstake(ticket.id, ticket.assets),)),), expected, "claim_ripe", numbers)
-    return None
-
-
 def _premium(view: View, glow: GlowSol, params: Params) -> Iterator[Candidate]:
-    held, pool = view.wallet.token(glow.mint), view.pool(SSOL)
+    held = view.wallet.token(glow.mint)
 
     def minted(most: Lamports) -> TokenAmount:
         return glow.rate.tokens(params.rate_tolerance.off_lamports(most), glow.mint)
 
     for out, way in ((SOL, "mint_and_sell"), (SSOL, "mint_and_sell_ssol")):
-        fee = _costs(view, params, glow.mint, out)
-        cap = min(minted(_budget(view, fee)) + held, minted(params.max_trade))
-        for rung in _sizes(view.ladder(glow.mint, out), cap, held, held + minted(glow.deposit_room)):
+        fee = transaction_cost(view, params.compute_limit, glow.mint, out)
+        cap = min(minted(affordable(view, fee)) + held, minted(params.max_trade))
+        for rung in candidates(view.ladder(glow.mint, out), cap, held, held + minted(glow.deposit_room)):
             mint = max(rung.sell - held, TokenAmount(glow.mint, 0))
             price = glow.rate.lamports_up(mint)
             spend = price + params.rate_tolerance.of_up(price)
-            received, exits, obstacle = _to_sol(view, rung, params)
-            if mint and glow.paused:
-                obstacle = "deposits_paused"
-            elif mint and spend > glow.deposit_room:
-                obstacle = "deposit_cap_reached"
-            elif mint and not (pool and pool.current):
-                obstacle = "stake_pool_outdated"
             stake = (Stake(spend, mint),) if mint else ()
             capital = spend + glow.rate.lamports_up(rung.sell - mint)  # what was held counts at its redemption value
-            profit, change = received - capital - fee, received - spend - fee
-            if exits:
-                yield Candidate(way, capital, profit, fee, NOW, change, (*stake, *exits), obstacle)
+            sale = dex_sale(view, rung, params.rate_tolerance)
+            if sale is not None:
+                obstacle = (mint_obstacle(view, spend, glow.mint) if mint else "") or sale.obstacle
+                profit, change = sale.receive - capital - fee, sale.receive - spend - fee
+                yield Candidate(way, capital, profit, fee, NOW, change, (*stake, *sale.intents), obstacle)
 
 
 def _discount(view: View, glow: GlowSol, params: Params) -> Iterator[Candidate]:
     room = params.queue_capital - Lamports(sum(ticket.assets.value for ticket in view.queue))
     held, full = view.wallet.token(glow.mint), glow.queue_slots_free <= 0
-    fee = _costs(view, params, glow.mint) + (Lamports(0) if glow.queue_open else view.fees.queue_account_rent)
-    through = _costs(view, params, glow.mint, SSOL)
-    claim = view.fees.transaction(ComputeUnits(params.compute_limit))
+    claim = transaction_cost(view, params.compute_limit)
+    fee, through = (transaction_cost(view, params.compute_limit, glow.mint, *more) for more in ((), (SSOL,)))
+    fee += NOTHING if glow.queue_open else view.fees.queue_account_rent
 
     def assets(tokens: TokenAmount) -> Lamports:
         return params.rate_tolerance.off_lamports(glow.rate.lamports(tokens))
 
     ladder, ssol = view.ladder(SOL, glow.mint), view.ladder(glow.mint, SSOL)
-    cap = TokenAmount(SOL, min(_budget(view, max(fee, through)), params.max_trade).value)
-    for buy in _sizes(ladder, cap, *_filling(ladder, room, assets)):
+    cap = TokenAmount(SOL, min(affordable(view, max(fee, through)), params.max_trade).value)
+    for buy in candidates(ladder, cap, *_filling(ladder, room, assets)):
         spend, bought = Lamports(buy.sell.units), buy.min_receive
         acquire = Swap(buy.sell, bought, buy.venue)
         carry = params.required_return.per_year_over(glow.waiting_period, spend) + params.risk_premium.of_up(spend)
@@ -185,49 +179,17 @@ def _discount(view: View, glow: GlowSol, params: Params) -> Iterator[Candidate]:
         if assets(joined):
             intents = acquire, RequestUnstake(joined, assets(joined))
             yield Candidate("buy_and_queue", spend, profit, costs, glow.waiting_period, change, intents, obstacle)
-        sale = ssol.at(bought) if ssol is not None else None
+        rung = ssol.at(bought) if ssol is not None else None
+        sale = dex_sale(view, rung, params.rate_tolerance) if rung is not None and rung.min_receive.units > 0 else None
         if sale is not None:
-            received, exits, obstacle = _to_sol(view, sale, params)
-            profit = received - spend - through
-            if exits:
-                yield Candidate("buy_and_sell_ssol", spend, profit, through, NOW, profit, (acquire, *exits), obstacle)
+            profit, out = sale.receive - spend - through, (acquire, *sale.intents)
+            yield Candidate("buy_and_sell_ssol", spend, profit, through, NOW, profit, out, sale.obstacle)
 
 
 def _filling(ladder: Ladder | None, room: Lamports, assets: Callable[[TokenAmount], Lamports]) -> Iterator[TokenAmount]:
     """The size that fills the queue's room, at the price of the largest rung that fits: a larger size buys no better."""
     fits = [one for one in (ladder.rungs if ladder else ()) if Lamports(0) < assets(one.min_receive) <= room]
     yield from (TokenAmount(SOL, one.sell.units * room.value // assets(one.min_receive).value) for one in fits[-1:])
-
-
-def _to_sol(view: View, sale: Rung, params: Params) -> tuple[Lamports, tuple[Swap | Unstake, ...], str]:
-    """(SOL received at least, intents, obstacle) of selling glowSOL; sSOL leaves through the stake pool. No intents: no way."""
-    swap, pool = Swap(sale.sell, sale.min_receive, sale.venue), view.pool(SSOL)
-    if sale.min_receive.mint == SOL:
-        return Lamports(sale.min_receive.units), (swap,), ""
-    received = params.rate_tolerance.off_lamports(pool.instant_rate.lamports(sale.min_receive)) if pool else Lamports(0)
-    if pool is None or not received:
-        return Lamports(0), (), ""
-    obstacle = "stake_pool_reserve_short" if received > pool.reserve else "" if pool.current else "stake_pool_outdated"
-    return received, (swap, Unstake(sale.min_receive, received)), obstacle
-
-
-def _sizes(ladder: Ladder | None, cap: TokenAmount, *kinks: TokenAmount) -> Iterator[Rung]:
-    """Where the best size can lie: the rungs up to ``cap``, the cap itself, and ``kinks`` where a limit or a cost sets in."""
-    for size in dict.fromkeys((*(one.sell for one in ladder.rungs), cap, *kinks)) if ladder is not None else ():
-        rung = ladder.at(size) if ladder is not None and size <= cap else None
-        if rung is not None and rung.sell.units > 0 and rung.min_receive.units > 0:
-            yield rung
-
-
-def _costs(view: View, params: Params, *mints: Mint) -> Lamports:
-    """Of one transaction that needs accounts for ``mints``. SOL needs none: a swap opens and closes its own."""
-    missing = sum(1 for mint in mints if mint != SOL and not view.wallet.has_account(mint))
-    return view.fees.transaction(ComputeUnits(params.compute_limit)) + view.fees.token_account_rent * missing
-
-
-def _budget(view: View, costs: Lamports) -> Lamports:
-    """What a trade may spend, so that the gas reserve is whole after its costs."""
-    return max(view.wallet.spendable - costs, Lamports(0))
 
 
 ARBITRAGE = Strategy("arbitrage", Params, decide, needs)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keeper.units import Bps, Epoch, Lamports, Rate, Slot
-from keeper.view import Freshness, Source
+from keeper.view import RATE_FELL, Freshness, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def _problem(reading: Reading, last: Accepted | None, rules: FreshnessRules, age
     if last is None or reading.rate is None:
         return ""
     if reading.rate < last.rate.discounted(rules.max_rate_fall):
-        return "redemption_rate_fell"
+        return RATE_FELL
     epochs = max(reading.epoch.since(last.epoch), 1)
     whole = Lamports(last.rate.numerator * reading.rate.denominator)
     rise = Lamports(reading.rate.numerator * last.rate.denominator) - whole

@@ -152,7 +152,8 @@ def review(plan: Plan, view: View, state: RiskState, limits: Limits) -> Verdict:
     """Hold ``plan`` against ``state`` and ``limits``."""
     if state.trading is TradingState.HALTED:
         return Denied("halted", {"cause": state.cause})
-    if not view.fresh.ok:
+    leaving = plan.protects and is_exit(plan, view.wallet)
+    if not view.fresh.allows(protecting=leaving):
         return Denied("view_not_fresh", {"problem": view.fresh.problem})
     if view.margin is not None and view.margin.problem == BEING_LIQUIDATED and not is_claim(plan):
         return Denied(BEING_LIQUIDATED, {"account": view.margin.address})
@@ -177,15 +178,17 @@ def review(plan: Plan, view: View, state: RiskState, limits: Limits) -> Verdict:
 
 
 def _careless(plan: Plan, view: View, limits: Limits) -> Denied | None:
-    """A step that raises a debt, or takes collateral from under one in a plan that repays none of it, must say which health it
-    leaves: execution then holds it to that, exactly. A plan that repays may pass through a lower health on its way."""
-    owing = view.margin is not None and bool(view.margin.debt)
+    """A step that raises a debt, or takes collateral from under one that it does not repay, must say which health it leaves:
+    execution then holds it to that, exactly. A plan that repays later may pass through a low health on its way, but says how low:
+    what comes later may fail."""
+    owing = view.margin is None or any(loan.amount for loan in view.margin.loans)
     repays = any(isinstance(intent, Repay) for intent in _intents(plan))
     for number, step in enumerate(plan.steps):
         kinds = {type(intent) for intent in step.intents}
         owing = owing or Borrow in kinds
-        lowers = Borrow in kinds or (owing and Withdraw in kinds and not repays)
-        if lowers and (step.min_health is None or step.min_health < limits.min_health):
+        low = step.min_health is None or step.min_health < limits.min_health
+        bare = owing and Withdraw in kinds and Repay not in kinds
+        if (Borrow in kinds and low) or (bare and (step.min_health is None or (low and not repays))):
             given = "none" if step.min_health is None else step.min_health.value
             return Denied("min_health_missing", {"step": number, "given": given, "least": limits.min_health.value})
     return None

@@ -60,7 +60,7 @@ def test_a_strategy_goes_by_the_name_it_is_configured_by(offer: Callable[..., No
         load("mine")
 
 
-@pytest.mark.parametrize("value", ["no_such_package.at_all:IT", "strategies.arbitrage:NOTHING"])
+@pytest.mark.parametrize("value", ["no_such_package.at_all:IT", "strategies.arbitrage:ABSENT"])
 def test_a_strategy_that_does_not_load_is_named(offer: Callable[..., None], value: str) -> None:
     offer(point("mine", value))
     with pytest.raises(StrategyNotFound, match=f"{value} of 'mine' does not load: "):

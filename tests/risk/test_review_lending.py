@@ -27,7 +27,7 @@ from keeper.plan import (
 from keeper.risk import Limits, RiskState, TradingState, is_claim, review
 from keeper.risk.review import Approved, Denied
 from keeper.units import SOL, SSOL, Bps, Duration, Lamports, Rate, TokenAmount, UnixTime
-from keeper.view import View
+from keeper.view import RATE_FELL, Freshness, View
 from tests.strategies.market_views import GLOWSOL, SOL_UNIT, view
 
 LIMITS = Limits(max_plan_capital=Lamports(100 * SOL_UNIT), min_health=Bps(1_000))
@@ -81,7 +81,7 @@ TO_SSOL = Swap(glow(50), TokenAmount(SSOL, 9), "jupiter")
 EXITS = (
     (step(REPAY),),
     (step(WITHDRAW, SELL, REPAY),),
-    (step(WITHDRAW), step(SELL, REPAY)),
+    (step(WITHDRAW, health=Bps(50)), step(SELL, REPAY)),
     (step(WITHDRAW, QUEUE, health=ENOUGH),),
     (step(Withdraw("ssol", TokenAmount(SSOL, 9)), Unstake(TokenAmount(SSOL, 9), Lamports(1)), REPAY),),
     (step(Withdraw("lent", sol(9)), REPAY),),
@@ -104,7 +104,7 @@ ENTRIES = (
     (step(SELL, WITHDRAW, REPAY),),
     (step(WITHDRAW, TO_SSOL, REPAY),),
     (step(WITHDRAW, TO_SSOL, Unstake(TokenAmount(SSOL, 8), Lamports(1)), REPAY),),
-    (step(WITHDRAW, TO_SSOL), step(Unstake(TokenAmount(SSOL, 9), Lamports(1)), REPAY)),
+    (step(WITHDRAW, TO_SSOL, health=Bps(50)), step(Unstake(TokenAmount(SSOL, 9), Lamports(1)), REPAY)),
 )
 
 
@@ -152,13 +152,24 @@ def test_more_than_enough_will_do() -> None:
         ((step(WITHDRAW, QUEUE),), 0, False),
         ((step(WITHDRAW, SELL),), 1, True),
         ((step(BORROW, health=ENOUGH), step(WITHDRAW)), 0, True),
-        ((step(WITHDRAW), step(SELL), step(REPAY)), 1, False),
+        ((step(WITHDRAW, SELL, REPAY),), 1, False),
+        ((step(WITHDRAW), step(SELL), step(REPAY)), 1, True),
+        ((step(WITHDRAW, health=Bps(50)), step(SELL), step(REPAY)), 1, False),
+        ((step(WITHDRAW, health=Bps(50)), step(SELL)), 1, True),
     ],
 )
 def test_collateral_leaves_from_under_a_debt_only_with_a_health_or_a_repayment(
     steps: tuple[Atomic, ...], debt: int, denied: bool
 ) -> None:
     assert reason(a_plan(*steps), seen=indebted(debt)) == ("min_health_missing" if denied else "")
+
+
+def test_a_debt_that_cannot_be_valued_or_seen_is_still_one() -> None:
+    seen = indebted()
+    assert seen.margin is not None
+    loans = tuple(replace(loan, price=Rate(0, 1), problem="oracle_stale") for loan in seen.margin.loans)
+    for margin in (replace(seen.margin, loans=loans), None):
+        assert reason(a_plan(step(WITHDRAW, QUEUE)), seen=replace(seen, margin=margin)) == "min_health_missing"
 
 
 @pytest.mark.parametrize("steps", [*EXITS, *ENTRIES, (step(CLAIM, REPAY),)])
@@ -179,3 +190,24 @@ def test_a_deposit_of_sol_counts_as_capital() -> None:
     deposit = Deposit("lent", sol(101 * SOL_UNIT))
     assert reason(a_plan(step(deposit))) == "plan_capital_above_limit"
     assert reason(a_plan(step(Deposit("glow", glow(101 * SOL_UNIT))))) == ""
+
+
+FELL = replace(indebted(), fresh=Freshness(RATE_FELL, ()))
+
+
+@pytest.mark.parametrize(
+    ("steps", "protects", "problem", "said"),
+    [
+        ((step(REPAY),), True, RATE_FELL, ""),
+        ((step(REPAY),), False, RATE_FELL, "view_not_fresh"),
+        ((step(BORROW, health=ENOUGH),), True, RATE_FELL, "view_not_fresh"),
+        ((step(REPAY),), True, "node_behind", "view_not_fresh"),
+    ],
+)
+def test_only_a_protecting_exit_passes_and_only_while_the_rate_fell(
+    steps: tuple[Atomic, ...], protects: bool, problem: str, said: str
+) -> None:
+    """The one thing wrong with such a view is what the exit is for; of a node that lags even an exit knows too little."""
+    seen = replace(FELL, fresh=Freshness(problem, ()))
+    plan = replace(a_plan(*steps), protects=protects)
+    assert reason(plan, ACTIVE, seen) == said

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 
-OURS = {"keeper.units", "keeper.plan", "keeper.view", "keeper.strategy"}
+LANGUAGE = ("trading", "homeward", "income", "yields", "leverage", "steps", "desk")
+"""Modules of ``keeper.tactics``, in which strategies share their arithmetic: pure like the strategies themselves."""
+OURS = {f"keeper.{name}" for name in ("units", "plan", "view", "strategy", "lending", "past")}
+OURS |= {f"keeper.tactics.{name}" for name in LANGUAGE}
 STDLIB = {
     "__future__",
     "collections.abc",
