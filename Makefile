@@ -6,9 +6,10 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .SILENT:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types imports unit bench dashboard clean
+.PHONY: help setup demo install test lint types imports unit bench campaign dashboard clean
 
 ARGS ?=
+DIR ?=
 CODE := keeper strategies tests benchmarks deploy
 KEEPER := .venv/.locked
 WORKER := .venv-jupiter/.locked
@@ -44,6 +45,12 @@ $(WORKER): uv.lock pyproject.toml
 demo: setup ## Run the keeper against a market in a box for about a minute
 	.venv/bin/keeper demo $(ARGS)
 
+install: $(KEEPER) ## Install a strategy package beside the keeper: make install DIR=my-strategy
+	[ -n "$(DIR)" ] || { echo 'say which: make install DIR=my-strategy' >&2; exit 2; }
+	uv=$$(.ci/uv | sed -n 1p); [ -n "$$uv" ] || exit 1; \
+	"$$uv" pip install --quiet --no-deps --python .venv/bin/python $(DIR) 2>/dev/null \
+	|| "$$uv" pip install --no-deps --system-certs --python .venv/bin/python $(DIR)
+
 test: lint types imports unit ## Everything that must pass: format, lint, types, import rules, tests
 
 lint: $(KEEPER) ## ruff: format and lint
@@ -66,6 +73,9 @@ unit: setup ## The test suite on two cores; ARGS go to pytest
 
 bench: setup ## Print the benchmarks
 	.venv/bin/python -m benchmarks $(ARGS)
+
+campaign: $(KEEPER) ## A strategy through 1,000 hostile markets of 30 days on paper (minutes); ARGS="--paths 100"
+	.venv/bin/keeper campaign $(ARGS)
 
 dashboard: $(KEEPER) ## Write the Grafana dashboard and the table of metrics again from the code
 	.venv/bin/python -m deploy.grafana.dashboard > .dashboard.json

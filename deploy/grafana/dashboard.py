@@ -13,6 +13,7 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as model
 
+from deploy.grafana.capital import capital, lending
 from deploy.grafana.operation import execution, infrastructure, queue
 from deploy.grafana.panels import DATASOURCE
 from deploy.grafana.trading import decisions, market, overview
@@ -39,7 +40,7 @@ def build() -> model.Dashboard:
             .sort(model.VariableSort.ALPHABETICAL_ASC)
         )
     )
-    rows = (overview, market, decisions, execution, queue, infrastructure)
+    rows = (overview, market, decisions, lending, capital, execution, queue, infrastructure)
     for row in rows:
         board = board.with_row(dashboard.Row(row.__name__.capitalize()))
         for panel in row():

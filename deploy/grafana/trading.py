@@ -36,7 +36,7 @@ def overview() -> list[Panel]:
         number(
             "NAV",
             Query(sol("keeper_nav_lamports")),
-            "Wallet and queue, tokens at redemption value.",
+            "Wallet, queue and margin account, tokens at redemption value.",
             unit=SOL_UNIT,
             decimals=3,
             width=5,

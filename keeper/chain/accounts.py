@@ -9,6 +9,9 @@ from solders.pubkey import Pubkey
 
 from keeper.units import Lamports, Slot
 
+SYSTEM = Pubkey.default()
+"""The system program: all zeros."""
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -18,6 +21,11 @@ class Account:
     owner: Pubkey
     data: bytes
     executable: bool = False
+
+    @property
+    def bare(self) -> bool:
+        """Lamports and nothing else: what anybody can leave at any address, also at one whose account is not open yet."""
+        return self.owner == SYSTEM and not self.data
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,18 @@ class AccountSnapshot:
 
     def __len__(self) -> int:
         return len(self.accounts)
+
+    def in_use(self, *but: Pubkey) -> AccountSnapshot:
+        """Without accounts that hold lamports and nothing else, as if they did not exist, except for ``but`` (wallets).
+
+        A program's account that is not open yet is at an address which everybody can derive: who sends a few lamports there must
+        not make anybody read them as that account.
+        """
+        found = {
+            key: None if account is not None and account.bare and key not in but else account
+            for key, account in self.accounts.items()
+        }
+        return AccountSnapshot(self.slot, found, self.highest)
 
     def existing(self) -> dict[Pubkey, Account]:
         """Only the accounts that exist."""

@@ -26,6 +26,7 @@ from keeper.protocols.glow_lrt import (
 )
 from keeper.protocols.layout import LayoutError
 from keeper.protocols.pyth import push_feed_address
+from keeper.protocols.stake import place_addresses
 from keeper.protocols.stake_pool import StakePool, decode_stake_pool
 from keeper.protocols.sysvars import Clock, decode_clock
 from keeper.protocols.token import MintState, associated_token_address, decode_mint
@@ -39,7 +40,8 @@ OTHER_ADAPTERS = {
     "stake pool": addresses.STAKE_POOL_PROGRAM,
     "Solayer": addresses.SOLAYER_RESTAKING,
 }
-"""Programs that margin accounts may be allowed to call, beside the lending pools'. The keeper calls none of them through one."""
+"""Programs that margin accounts may be allowed to call, beside the lending pools'. The keeper calls none of them through
+one."""
 PROGRAMS = {"stake pool": addresses.STAKE_POOL_PROGRAM, "Solayer restaking": addresses.SOLAYER_RESTAKING}
 
 
@@ -204,13 +206,15 @@ def raw_mints(case: Case) -> tuple[Mint, ...]:
 
 async def read(case: Case) -> Chart:
     """Two reads: what the configuration names, then what those accounts name. Raises ``RpcError``."""
-    first = await case.rpc.accounts(tuple(_named(case)))
+    # anywhere else, lamports that a stranger sent ahead are no account
+    ours = (case.owner, *place_addresses(case.owner)) if case.owner is not None else ()
+    first = (await case.rpc.accounts(tuple(_named(case)))).in_use(*ours)
     rent = await case.rpc.rent_exempt(165)
     chart = Chart(case, first, rent)
     further = [key for key in _further(chart) if key not in first.accounts]
     if not further:
         return chart
-    second = await case.rpc.accounts(further, min_context_slot=first.slot)
+    second = (await case.rpc.accounts(further, min_context_slot=first.slot)).in_use(*ours)
     return Chart(case, _joined(first, second), rent)
 
 

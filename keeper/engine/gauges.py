@@ -9,10 +9,10 @@ from dataclasses import replace
 from keeper.engine.allocator import Allocator
 from keeper.journal.records import Standing
 from keeper.past import EpochRates, Past
+from keeper.tactics.yields import staking_yield
 from keeper.telemetry.capital import Capital
 from keeper.units import SSOL, Lamports
 from keeper.view import View
-from keeper.yields import staking_yield
 
 
 def capital(view: View, allocator: Allocator, standing: Standing) -> tuple[Capital, ...]:

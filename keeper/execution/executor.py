@@ -323,7 +323,8 @@ class Executor:
 
     async def _recover(self, leadership: Leadership) -> tuple[Outcome, ...]:
         outcomes = await recover(leadership, self._landing)
-        for entry in await self._journal.entries(1):  # what an earlier process landed counts as well
+        # What an earlier process landed counts as well; the last entry may be a gift, booked by the word of a node that lagged.
+        for entry in await self._journal.entries():
             self._landed_at = max(self._landed_at, entry.slot)
         self._recovered_epoch = leadership.epoch
         return outcomes

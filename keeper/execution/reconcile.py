@@ -98,10 +98,10 @@ async def drift(
     Meaningful while nothing is in flight. Raises as ``on_chain``, ``NodeBehindLedger``, and ``JournalError``.
     """
     booked = await journal.balances()
-    newest = await journal.entries(1)
+    booked_up_to = max((entry.slot for entry in await journal.entries()), default=Slot(0))
     books = await on_chain(rpc, owner, lending)
-    if newest and books.slot < newest[0].slot:
-        raise NodeBehindLedger(books.slot, newest[0].slot)
+    if books.slot < booked_up_to:
+        raise NodeBehindLedger(books.slot, booked_up_to)
     excess = {key: books.balances.get(key, 0) - booked.get(key, 0) for key in {*booked, *books.balances}}
     for account in {account for account, asset in excess if asset == WSOL_ADDRESS}:
         _offset(excess, (account, LAMPORTS), (account, WSOL_ADDRESS))

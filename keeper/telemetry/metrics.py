@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Literal, TypeAlias, get_args
 
@@ -15,10 +15,12 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.process_collector import ProcessCollector
 
 from keeper.plan import Decision, Plan
+from keeper.telemetry.capital import Capital, Shares
 from keeper.telemetry.label_values import OTHER, BoundedValues, endpoint_name
+from keeper.telemetry.lending import Lending
 from keeper.telemetry.market import MarketPrices
 from keeper.telemetry.series import Activity, Declared, Holdings, Machinery, Registrar, Surroundings
-from keeper.units import Lamports
+from keeper.units import Bps, Lamports
 from keeper.view import View
 
 TickResult: TypeAlias = Literal["ok", "stale", "failed"]
@@ -48,13 +50,14 @@ class Metrics:
         new = Registrar(registry)
         self._activity, self._holdings = Activity(new), Holdings(new)
         self._surroundings, self._machinery = Surroundings(new), Machinery(new)
-        self._declared = tuple(new.declared)
         self._clock = clock
         self._reasons, self._errors = BoundedValues(max_codes), BoundedValues(max_codes)
         self._methods, self._endpoints = BoundedValues(max_codes), BoundedValues(max_codes)
         self._call_results, self._venues = BoundedValues(max_codes), BoundedValues(max_codes)
         self._tasks, self._tokens = BoundedValues(max_codes), BoundedValues(max_codes)
-        self._sources = BoundedValues(max_codes)
+        self._sources, self._checks = BoundedValues(max_codes), BoundedValues(max_codes)
+        self._lending, self._shares = Lending(new, self._tokens, max_codes), Shares(new, self._tokens)
+        self._declared = tuple(new.declared)
         ProcessCollector(registry=registry)  # process_resident_memory_bytes and friends
         self._activity.build.info({"version": version("glow-keeper")})
         self._start(strategies, tasks)
@@ -80,6 +83,10 @@ class Metrics:
                 self._activity.decisions.labels(strategy, decision, OTHER)
             for tx_result in get_args(TxResult):
                 self._activity.results.labels(strategy, tx_result)
+            self._shares.begin(strategy)
+        self._lending.begin()
+        for blocks in ("yes", "no"):
+            self._machinery.doctor_failing.labels(blocks).set(UNKNOWN)
         for task in tasks:
             self._machinery.task_failures.labels(self._tasks.admit(task))
         for gauge in (
@@ -164,6 +171,7 @@ class Metrics:
             self._surroundings.view_age.labels(self._sources.admit(source.name)).set(age)
         self._surroundings.unit_price.set(view.fees.unit_price.value)
         self._market(view)
+        self._lending.show(view)
         self._belongings(view)
 
     def unseen(self) -> None:
@@ -209,6 +217,18 @@ class Metrics:
         """Units by which chain and ledger differ, all accounts added up. Anything but 0: money moved which nobody booked."""
         self._holdings.drift.set(drift.value)
 
+    def health_floor(self, health: Bps) -> None:
+        """The least health of the margin account that the operator allows."""
+        self._lending.floor(health)
+
+    def capital(self, shares: Iterable[Capital]) -> None:
+        """What each strategy was allotted and owns, and what the operator told it."""
+        self._shares.show(shares)
+
+    def yields(self, found: Mapping[str, int | None]) -> None:
+        """What holding a token (by its symbol) earns, in billionths per year; None where nothing was measured yet."""
+        self._shares.yields(found)
+
     # ---- what we depend on -------------------------------------------------------------------------------------------
 
     def rpc_call(self, method: str, endpoint: str, result: str, seconds: float) -> None:
@@ -233,6 +253,15 @@ class Metrics:
     def ws_reconnected(self) -> None:
         """The websocket was connected again after a loss."""
         self._machinery.ws_reconnects.inc()
+
+    def examined(self, failing: Mapping[str, bool]) -> None:
+        """The doctor looked. ``failing``: each check that fails, and whether it keeps something from being entered."""
+        self._machinery.doctor_looked.set(self._clock())
+        for blocks, word in ((True, "yes"), (False, "no")):
+            self._machinery.doctor_failing.labels(word).set(sum(one is blocks for one in failing.values()))
+        self._machinery.doctor_check.clear()  # a check that passes again leaves nothing behind
+        for check in sorted(failing):
+            self._machinery.doctor_check.labels(self._checks.admit(check)).set(1)
 
     # ---- ourselves ---------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,5 @@
-"""Every metric the keeper exports, declared in one place: name, kind, labels and what it means.
+"""The metrics the keeper exports, declared once: name, kind, labels and what it means. Those of lending and of the strategies'
+shares are in ``keeper.telemetry.lending`` and ``keeper.telemetry.capital``.
 
 Names follow prometheus.io/docs/practices/naming: prefix ``keeper_``, base units in the name, ``_total`` for counters,
 ``_timestamp_seconds`` for moments, ratios between 0 and 1 or around it. Lamports are the base unit of money here: they are
@@ -126,7 +127,9 @@ class Holdings:
         )
         self.wallet_reserve = new.gauge("keeper_wallet_gas_reserve_lamports", "Native SOL that no plan may spend")
         self.wallet_tokens = new.gauge("keeper_wallet_token_units", "Base units of a token in the wallet", "token")
-        self.nav = new.gauge("keeper_nav_lamports", "Net asset value: wallet and queue, tokens at redemption value")
+        self.nav = new.gauge(
+            "keeper_nav_lamports", "Net asset value: wallet, queue and margin account, tokens at redemption value"
+        )
         self.pnl = new.gauge(
             "keeper_pnl_lamports",
             "Net asset value less what the opening assets would be worth untouched, after all costs",
@@ -206,4 +209,13 @@ class Machinery:
         self.task_failures = new.counter("keeper_task_failures_total", "Supervised tasks that died", "task")
         self.loop_lag = new.gauge(
             "keeper_event_loop_lag_seconds", "Longest delay of the event loop in the last half minute"
+        )
+        self.doctor_failing = new.gauge(
+            "keeper_doctor_failing_checks",
+            "Failing checks of the doctor; blocks is yes for those that keep something from being entered; NaN before a look",
+            "blocks",
+        )
+        self.doctor_check = new.gauge("keeper_doctor_check_failing", "1 for each check that fails", "check")
+        self.doctor_looked = new.gauge(
+            "keeper_doctor_last_look_timestamp_seconds", "Unix time at which the doctor last looked; 0 before the first"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from keeper.lending import LendingMarket, MarginAccount
 from keeper.plan import Decision, Plan
 from keeper.telemetry.market import MarketPrices
 from keeper.units.canonical import plain
@@ -37,6 +38,30 @@ def view_summary(view: View) -> dict[str, Any]:
             }
             for ticket in view.queue
         ],
+        "margin": margin_summary(view.margin) if view.margin is not None else None,
+        "lending": {market.mint.symbol: lending_summary(market) for market in view.lending},
+    }
+
+
+def margin_summary(margin: MarginAccount) -> dict[str, Any]:
+    """The margin account: lamports by the oracle, health and leverage in bps; no leverage where nothing is owned."""
+    leverage = margin.leverage.value if margin.equity.value > 0 else None
+    return {
+        "health_bps": margin.health.value,
+        "leverage_bps": leverage,
+        "collateral_lamports": margin.assets.value,
+        "debt_lamports": margin.debt.value,
+        "equity_lamports": margin.equity.value,
+        "problem": margin.problem,
+    }
+
+
+def lending_summary(market: LendingMarket) -> dict[str, Any]:
+    """A lending pool: its borrow rate in billionths per year, utilisation in bps."""
+    return {
+        "borrow_rate_ppb": market.borrow_rate(),
+        "utilisation_bps": market.utilisation.value,
+        "problem": market.problem,
     }
 
 

@@ -163,6 +163,23 @@ def test_the_default_configuration_is_one_that_the_keeper_accepts(
     assert settings.engine.shutdown_timeout.value < grace
 
 
+def test_the_example_of_three_strategies_is_one_that_the_keeper_accepts(
+    render: Render, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents = render(yaml.safe_load((root / "deploy/helm/three-strategies.yaml").read_text()))
+    file = tmp_path / "keeper.toml"
+    file.write_text(
+        only([one for one in documents if "keeper.toml" in one.get("data", {})], "ConfigMap")["data"]["keeper.toml"]
+    )
+    for entry in container(documents)["env"]:
+        monkeypatch.setenv(entry["name"], entry.get("value", "prod-glow-keeper-0"))
+    loaded = load_config(file)
+    assert [configured.name for configured in loaded.strategies] == ["arbitrage", "loop", "compound"]
+    assert loaded.settings.market.lending is not None
+    assert set(loaded.settings.allocation.budgets) == {"arbitrage", "loop"}
+    assert loaded.strategies[1].params.health_floor >= loaded.settings.engine.min_health
+
+
 def test_the_alert_rules_of_the_chart_are_the_tested_ones(
     full: list[dict[str, Any]], root: Path, promtool: str, tmp_path: Path
 ) -> None:

@@ -33,11 +33,6 @@ def test_every_room_is_on_the_map() -> None:
     assert {f"keeper.{room}" for room in rooms} == {coded(row[1]) for row in page(PAGE).table("Rooms")}
 
 
-def test_what_it_calls_missing_is_missing() -> None:
-    assert "**`keeper.backtest` does not exist yet.**" in page(PAGE).text
-    assert not (ROOT / "keeper/backtest").exists()
-
-
 def test_states_and_tasks_are_those_of_the_code() -> None:
     text = page(PAGE).text
     life = text.partition("## The life of a transaction")[2].partition("## ")[0]

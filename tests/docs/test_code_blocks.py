@@ -1,4 +1,4 @@
-"""Code in the documentation runs as it stands (the strategy guide has a test of its own)."""
+"""Code in the documentation runs as it stands (the strategy guide and README's tutorial have tests of their own)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import pytest
 
 from tests.docs.pages import names, page
 
-GUIDE = "docs/writing-a-strategy.md"
-PYTHON = [(name, index) for name in names() if name != GUIDE for index, _ in enumerate(page(name).blocks("python"))]
+ELSEWHERE = {"docs/writing-a-strategy.md", "README.md"}
+PYTHON = [
+    (name, index) for name in names() if name not in ELSEWHERE for index, _ in enumerate(page(name).blocks("python"))
+]
 SCRIPTS = [(name, index) for name in names() for index, _ in enumerate(page(name).blocks("js"))]
 LANGUAGES = {"", "text", "python", "toml", "js"}
 

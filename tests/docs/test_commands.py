@@ -15,9 +15,6 @@ from keeper.sim.localnet.rpc.faults import FaultRates
 from keeper.sim.localnet.rpc.methods.extension import EXTENSION_METHODS
 from tests.docs.pages import ROOT, Page, coded, names, page
 
-NOT_YET = ("keeper doctor",)
-"""Commands that the pages name as missing. When one arrives, the pages have to say so."""
-
 _INLINE = re.compile(r"`((?:make|keeper) [^`]+)`")
 
 
@@ -47,17 +44,14 @@ def parses(command: str) -> bool:
 def test_commands_exist(name: str) -> None:
     known = targets()
     for command in commands(page(name)):
-        if command in NOT_YET:
-            continue
         if command.startswith("make "):
             assert command.split()[1] in known, f"{name}: no such target: {command}"
         else:
             assert parses(command), f"{name}: the parser refuses: {command}"
 
 
-@pytest.mark.parametrize("command", NOT_YET)
-def test_what_is_called_missing_is_missing(command: str) -> None:
-    assert not parses(command)
+def test_the_parser_refuses_what_does_not_exist() -> None:
+    assert not parses("keeper divine")
 
 
 def test_the_readme_begins_with_the_two_commands() -> None:

@@ -52,6 +52,8 @@ def written(value: object) -> str:
             return str(value.value)
         case None:
             return "none"
+        case dict():
+            return "{" + ", ".join(f'{key} = "{written(item)}"' for key, item in value.items()) + "}"
         case tuple():
             return "[" + ", ".join(f'"{written(item)}"' for item in value) + "]"
         case Pubkey() | str() | int() | float():

@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from solders.account import Account
 
 from keeper.config.loading import load_config
 from keeper.doctor import Examination, Finding, Status
 from keeper.engine.checkup import checkup
+from keeper.protocols.addresses import LST_MINT, SYSTEM, WSOL_MINT
+from keeper.protocols.token import associated_token_address
 from keeper.sim.localnet.interface import BankConfig
 from keeper.sim.localnet.server import LocalnetConfig
 from tests.doctor.ward import Ward, doubtful, red, write
@@ -39,6 +42,16 @@ async def test_everything_is_green(ward: Ward) -> None:
     wanted |= {"token_config:SOL loan", "collateral:glowSOL", "oracle:SOL", "oracle:sSOL", "oracle:glowSOL"}
     wanted |= {"margin_account", "liquidation", "positions", "config_drift", "lookup_cover"}
     assert wanted <= set(checks)
+
+
+async def test_lamports_that_strangers_send_ahead_are_no_faulty_account(ward: Ward) -> None:
+    """Everybody can derive the address of an account that is not open yet, and send it a few lamports."""
+    bank = ward.stage.net.bank
+    for mint in (LST_MINT, WSOL_MINT):
+        account = associated_token_address(ward.stage.wallet.pubkey(), mint)
+        if bank.get_account(account) is None:
+            bank.set_account(account, Account(890_880, b"", SYSTEM))
+    assert red(await ward.examined()) == set()
 
 
 async def test_before_setup_the_margin_account_is_unknown_and_setup_is_the_remedy(tmp_path: Path) -> None:

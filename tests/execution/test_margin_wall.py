@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pytest
-from solders.instruction import Instruction
+from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 
 from keeper.chain.accounts import Account
 from keeper.execution.balances import Effects, Limits, verify
 from keeper.execution.compile import Compiler
-from keeper.execution.lending_sight import LendingSight, loan_account
+from keeper.execution.lending_sight import LendingSight, loan_account, tracked_accounts
 from keeper.execution.naming import ErrorNames
 from keeper.execution.outcome import Refusal, Stage
 from keeper.execution.simulation import rehearse
@@ -21,6 +21,7 @@ from keeper.plan import Atomic, Borrow, Deposit, Intent, Repay, Swap, Withdraw
 from keeper.protocols import glow_margin as margin
 from keeper.protocols import glow_margin_pool as margin_pool
 from keeper.protocols.addresses import GLOW_MARGIN
+from keeper.protocols.stake import place_addresses
 from keeper.protocols.token import associated_token_address, create_ata_idempotent
 from keeper.units import SOL, SSOL, Bps, Lamports, TokenAmount
 from keeper.venues.door import SwapInstructions
@@ -289,6 +290,30 @@ async def test_a_venue_has_no_business_with_the_lending_market(lending: Lending,
     )
     outcome = await lending.refused(*step, min_health=1)
     assert (outcome.stage, outcome.reason) == (Stage.FIREWALL, rule)
+
+
+async def test_a_route_names_nothing_that_is_ours_in_the_protocols(lending: Lending) -> None:
+    """A pool on the way could use the wallet's signature on it, and show the simulation another face."""
+    assert lending.world.market.lrt is not None
+    ours = [
+        lending.addresses.account,
+        *tracked_accounts(lending.addresses),
+        *place_addresses(lending.world.owner),
+        lending.world.market.lrt.program.queue_address(lending.world.owner),
+    ]
+    for key in ours:
+
+        def tamper(swap: SwapInstructions, key: Pubkey = key) -> SwapInstructions:
+            metas = [*swap.swap.accounts, AccountMeta(key, is_signer=False, is_writable=False)]
+            return replace(swap, swap=Instruction(swap.swap.program_id, bytes(swap.swap.data), metas))
+
+        lending.world.venue.tamper = tamper
+        outcome = await lending.refused(sell(lending))
+        assert (outcome.stage, outcome.reason, outcome.numbers) == (
+            Stage.FIREWALL,
+            "venue_names_ours",
+            {"account": str(key)},
+        )
 
 
 async def test_an_invoke_whose_inside_was_changed_is_not_ours_any_more(lending: Lending) -> None:

@@ -11,7 +11,7 @@ from keeper.execution.observer import Unobserved
 from keeper.execution.outcome import Landed, Outcome, Refused, Stage
 from keeper.execution.reconcile import opening_entries
 from keeper.journal.journal import Journal
-from keeper.journal.records import AttemptRecord, AttemptState, JournalError, Leadership
+from keeper.journal.records import AttemptRecord, AttemptState, JournalError, Leadership, LedgerEntry
 from keeper.plan import Deposit, Swap, Wrap
 from keeper.units import SOL, SSOL, Lamports, TokenAmount, UnixTime
 from tests.execution.weather import FaultyNetwork, FaultyNode, Wire
@@ -56,6 +56,21 @@ async def test_a_node_that_lags_behind_our_landing_does_not_repeat_it(
     (third,) = await executor.execute(leadership, "test", plan((SOME,)), replace(view, slot=first.slot))
     assert isinstance(third, Landed)
     assert world.landed() == 2
+
+
+async def test_a_gift_booked_by_a_node_that_lagged_does_not_hide_our_landing_from_a_restart(
+    world: World, opened: Journal, leadership: Leadership
+) -> None:
+    """The newest entry of the ledger is then older than our own transaction."""
+    world.bank.advance_slot(5)
+    (first,) = await world.run(world.executor(opened, network(world)), leadership, (SOME,))
+    assert isinstance(first, Landed)
+    lagging = replace(world.view(), slot=first.slot - 1)
+    gift = LedgerEntry("external:1", first.slot - 3, UnixTime(9), str(world.owner), "lamports", "external", 5)
+    await opened.book(leadership, [gift])
+    (second,) = await world.executor(opened, network(world)).execute(leadership, "test", plan((SOME,)), lagging)
+    assert refused(second) == (Stage.COMPILE, "view_before_landing")
+    assert world.landed() == 1
 
 
 async def test_a_plan_from_before_a_recovery_that_landed_is_not_executed_on_top(

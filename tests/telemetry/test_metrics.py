@@ -54,6 +54,18 @@ def test_only_what_is_named_by_chain_and_configuration_is_missing_before_the_fir
         "keeper_stake_pool_rate_ratio",
         "keeper_view_age_slots",
         "keeper_wallet_token_units",
+        "keeper_doctor_check_failing",
+        "keeper_lending_borrow_rate_ratio",
+        "keeper_lending_borrow_room_units",
+        "keeper_lending_deposit_rate_ratio",
+        "keeper_lending_idle_units",
+        "keeper_lending_pool_problem",
+        "keeper_lending_utilisation_ratio",
+        "keeper_margin_collateral_lamports",
+        "keeper_margin_debt_lamports",
+        "keeper_margin_problem",
+        "keeper_oracle_problem",
+        "keeper_staking_yield_ratio",
     }
 
 
