@@ -52,10 +52,10 @@ class Freshness:
     def ok(self) -> bool:
         return not self.problem
 
-    def allows(self, *, protecting: bool) -> bool:
-        """Whether a plan may be acted on. A view that is good but for a redemption rate that fell still shows what is owed
-        and what pays it back: leaving under ``RATE_FELL`` is what protects."""
-        return self.ok or (protecting and self.problem == RATE_FELL)
+    def allows(self, *, leaving: bool) -> bool:
+        """Whether a plan may be acted on. A view that is good but for a redemption rate that fell still shows what is owed and
+        held, and leaving is the answer to such a fall."""
+        return self.ok or (leaving and self.problem == RATE_FELL)
 
     @property
     def numbers(self) -> dict[str, int | str]:

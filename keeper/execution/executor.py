@@ -220,7 +220,7 @@ class Executor:
             self._landed_at = max(self._landed_at, outcome.slot)
 
     async def _prepare(self, task: _Task) -> _Prepared:
-        if not task.view.fresh.allows(protecting=task.plan.protects):
+        if not task.view.fresh.allows(leaving=True):  # of entries the risk review is the judge
             raise Refusal(Stage.COMPILE, "view_not_fresh", f"the view may not be acted on: {task.view.fresh.problem}")
         for step in task.plan.steps:
             require_supported(step, self._market)

@@ -152,8 +152,7 @@ def review(plan: Plan, view: View, state: RiskState, limits: Limits) -> Verdict:
     """Hold ``plan`` against ``state`` and ``limits``."""
     if state.trading is TradingState.HALTED:
         return Denied("halted", {"cause": state.cause})
-    leaving = plan.protects and is_exit(plan, view.wallet)
-    if not view.fresh.allows(protecting=leaving):
+    if not view.fresh.allows(leaving=is_exit(plan, view.wallet)):
         return Denied("view_not_fresh", {"problem": view.fresh.problem})
     if view.margin is not None and view.margin.problem == BEING_LIQUIDATED and not is_claim(plan):
         return Denied(BEING_LIQUIDATED, {"account": view.margin.address})
