@@ -25,9 +25,9 @@ from keeper.engine.assembly import Edges, Parts, assemble
 from keeper.engine.leadership import Lease
 from keeper.execution.observer import Unobserved
 from keeper.plan import Plan
-from keeper.rehearsal.demo import FUNDS
 from keeper.rehearsal.files import Folder
 from keeper.rehearsal.processes import fund, start_localnet
+from keeper.rehearsal.world import FUNDS
 from keeper.strategy import Configured
 from keeper.telemetry.health import Health
 from keeper.telemetry.metrics import Metrics

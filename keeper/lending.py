@@ -99,7 +99,8 @@ class Collateral:
     ``market`` is what ``Deposit`` and ``Withdraw`` name it by; ``weight`` the worse of the position's and the configuration's;
     ``open``: the position exists, so that depositing opens no account; ``problem``: why it counts nothing now.
     ``lent``: it is a deposit in a lending pool (it earns, and leaves only while the pool has idle tokens). ``room`` bounds a
-    deposit, ``exit_room`` a withdrawal, by what the pool takes and holds; None without bound.
+    deposit, ``exit_room`` a withdrawal, by what the pool takes and holds; None without bound. ``passage``: the account through
+    which withdrawals pass exists, so that withdrawing opens none.
     """
 
     market: str
@@ -112,6 +113,7 @@ class Collateral:
     room: TokenAmount | None = None
     exit_room: TokenAmount | None = None
     problem: str = ""
+    passage: bool = True
 
     @property
     def value(self) -> Lamports:

@@ -12,8 +12,8 @@ from keeper.units import Epoch, Rate, UnixTime
 
 @dataclass(frozen=True, slots=True)
 class EpochRates:
-    """Redemption rates (lamports per base unit) as first seen in ``epoch`` after the stake pool's update. ``glowsol`` is
-    None in the mode without the restaking program."""
+    """Redemption rates (lamports per base unit) as first seen in ``epoch`` after the stake pool's update; ``at`` is when that
+    epoch began, however late it was seen. ``glowsol`` is None in the mode without the restaking program."""
 
     epoch: Epoch
     at: UnixTime

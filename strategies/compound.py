@@ -28,7 +28,7 @@ from keeper.tactics.trading import (
     ripe_claim,
     transaction_cost,
 )
-from keeper.tactics.yields import interest, redemption_rate, staking_yield
+from keeper.tactics.yields import dex_price, interest, redemption_rate, staking_yield
 from keeper.units import BPS, LAMPORTS_PER_SOL, SOL, SSOL, Bps, Duration, Lamports, Mint, Rate, TokenAmount
 from keeper.view import View
 
@@ -117,6 +117,10 @@ def decide(view: View, params: Params) -> Decision:
     if measured is None or worth is None:
         missing = "no_redemption_rate" if worth is None else "no_yield_history"
         return Hold(missing, {"target": target.symbol, "epochs": len(view.past.rates)})
+    price, least = dex_price(view, target), worth.discounted(params.max_discount)
+    if price is not None and price < least:  # the market doubts what a mint would pay in full for
+        whole = TokenAmount(target, 10**target.decimals)
+        return Hold("depegged", {"price": price.lamports(whole).value, "redeems_for": worth.lamports(whole).value})
     rate = measured + (params.restaking_yield.value * RATE_SCALE // BPS if target != SSOL else 0)
     turns = [*_from_sol(view, params, target, worth, rate), *_from_ssol(view, params, target, worth, rate)]
     if not turns:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keeper.lending import RATE_YEAR, Stress
-from keeper.plan import Decision, Hold
+from keeper.lending import RATE_SCALE, RATE_YEAR, Stress
+from keeper.plan import Decision, Hold, Plan
 from keeper.strategy import LadderNeed, Strategy
 from keeper.tactics.desk import SLOWLY, Desk, Done, Limits
 from keeper.tactics.leverage import Position
@@ -61,9 +61,7 @@ class Params:
         if min(self.horizon, self.exit_time) < Duration(3_600) or not 0 < self.compute_limit <= 1_400_000:
             raise ValueError("horizon and exit_time are an hour at least, compute_limit lies in 1..1400000")
         if self.rate_shock.value * self.exit_time.value > BPS * RATE_YEAR.value or self.min_notional < Lamports(1):
-            raise ValueError(
-                "rate_shock over exit_time may not double the debt, and min_notional is a lamport at least"
-            )
+            raise ValueError("rate_shock over exit_time may not double the debt, min_notional is a lamport at least")
 
 
 def needs(params: Params, glowsol: Mint | None) -> tuple[LadderNeed, ...]:
@@ -81,34 +79,32 @@ def decide(view: View, params: Params) -> Decision:
     desk = _desk(view, params)
     if isinstance(desk, Hold):
         return desk
-    position, floor, most, ordered = desk.position, params.health_floor, params.max_leverage, bool(view.past.order)
-    danger, indebted, everything = (
-        desk.danger(params.max_rate_fall),
-        bool(position.debt),
-        desk.held + position.place.amount,
-    )
+    position, floor, most, dearest = desk.position, params.health_floor, params.max_leverage, params.max_exit_slippage
+    danger, indebted, ordered = desk.danger(params.max_rate_fall), bool(position.debt), bool(view.past.order)
+    everything, lower, upper = desk.held + position.place.amount, floor + params.band, floor + params.band * 2
     if indebted and danger not in ("", "depegged"):
         owed = position.tokens(position.debt - desk.waiting)
-        return _reduced(desk, params, lambda one: not one.debt, danger, owed, blind=True)
+        return _reduced(desk, params, lambda one: not one.debt, danger, owed, dearest=None)
     if indebted and position.stressed < floor:
-        return _reduced(desk, params, lambda one: one.stressed >= floor + params.band, danger or "health", blind=True)
+        return _reduced(desk, params, lambda one: one.stressed >= lower, danger or "health", None, dearest=None)
     claim = ripe_claim(view, params.compute_limit)
     if claim is not None and not (ordered and indebted):
         return claim
     if ordered and (indebted or desk.fair.lamports(everything) > desk.dust):
-        return _reduced(desk, params, lambda one: indebted and not one.debt, "unwinding", everything)
+        return _reduced(desk, params, lambda one: indebted and not one.debt, "unwinding", everything, dearest=dearest)
     if ordered:
         return Hold("unwinding" if desk.waiting > desk.dust else "unwound", desk.numbers)
-    if danger:
-        return Hold(danger, desk.numbers)
-    if indebted and (position.stressed < floor + params.band or position.over(most + params.band)):
-        upper = floor + params.band * 2
-        return _reduced(desk, params, lambda one: one.stressed >= upper and not one.over(most), "over_target")
+    stop: Decision | None = Hold(danger, desk.numbers) if danger else None
+    if not danger and indebted and not desk.settled(position).within(lower, most + params.band):
+        stop = _reduced(desk, params, desk.done(upper, most), "over_target", None, dearest=dearest)
     if desk.earned is None:
-        return Hold("no_yield_history", desk.numbers)
+        return stop or Hold("no_yield_history", desk.numbers)
+    if stop is not None:  # what need not leave, or not at this price, may still cost too much to keep
+        left = _inverted(desk, params) if isinstance(stop, Hold) else None
+        return left if isinstance(left, Plan) else stop
     decision = _inverted(desk, params) or _grown(desk, params, desk.earned)
     share, least = params.ladder_share.of(desk.capital), params.min_notional
-    rung = desk.rung(share, params.ladder_rungs, least, floor + params.band) if isinstance(decision, Hold) else None
+    rung = desk.rung(share, params.ladder_rungs, least, lower) if isinstance(decision, Hold) else None
     return decision if rung is None else rung.plan(floor, {**desk.numbers, "cause": "ladder"})
 
 
@@ -128,13 +124,15 @@ def _desk(view: View, params: Params) -> Desk | Hold:
 
 
 def _reduced(
-    desk: Desk, params: Params, done: Done, cause: str, slow: TokenAmount | None = None, *, blind: bool = False
+    desk: Desk, params: Params, done: Done, cause: str, slow: TokenAmount | None, *, dearest: Bps | None
 ) -> Decision:
-    """Less debt until ``done``, the cheapest way first; by the queue with ``slow`` at most. ``blind``: at any cost."""
+    """Less debt until ``done``, the cheapest way first: by a sale that loses ``dearest`` at most (None: at any cost, to protect),
+    by the queue with ``slow`` at most."""
     wallet, position, ordered, floor = desk.view.wallet, desk.position, bool(desk.view.past.order), params.health_floor
+    blind = dearest is None
     purse = wallet.protecting if blind else wallet.spendable if ordered else desk.purse(params.equity)
     part = min(params.min_notional, Lamports(position.assets.value // 8))  # of a queue with eight places
-    limits = Limits(floor, MIDDLE, None if blind else params.max_exit_slippage, part)
+    limits = Limits(floor if blind else floor + params.band, MIDDLE, dearest, part)  # no way out begins an emergency
     ways, least = desk.ways(done, purse, slow, limits), desk.dust if blind or ordered else params.min_notional
     worth = [one for one in ways if one.moved >= least or one.way in SLOWLY or done(one.after)]
     numbers = {**desk.numbers, "cause": cause}
@@ -146,18 +144,19 @@ def _reduced(
 
 
 def _inverted(desk: Desk, params: Params) -> Decision | None:
-    """While debt costs more than it earns: wait until that has cost as much as leaving and coming back, then leave."""
+    """While debt costs more than it earns: repay what costs nothing; leave once that has cost a way out and back in."""
     debt = desk.position.debt
     if not debt or desk.market.borrow_rate() <= (desk.earned or 0):
         return None
-    lost, trip = desk.inversion(debt)
-    numbers = {**desk.numbers, "lost_ppb": lost, "round_trip_ppb": trip}
-    if lost < trip:
-        return Hold("inversion_young", numbers)
+    lost, trip = desk.inversion(debt, params.max_exit_slippage)
+    numbers, young = {**desk.numbers, "lost_ppb": lost, "round_trip_ppb": trip}, lost < trip
     kept = _target(desk, params, desk.position) + desk.waiting
     if debt - kept < params.min_notional:
-        return Hold("waiting_in_queue" if desk.view.queue else "within_band", numbers)
-    return _reduced(desk, params, lambda one: one.debt <= kept, "inversion", desk.position.tokens(debt - kept))
+        return Hold("inversion_young" if young else "waiting_in_queue" if desk.view.queue else "within_band", numbers)
+    dearest = Bps(0) if young else max(params.max_exit_slippage, Bps(-(-lost * BPS // RATE_SCALE)))
+    slow = None if young else desk.position.tokens(debt - kept)
+    left = _reduced(desk, params, lambda one: one.debt <= kept, "inversion", slow, dearest=dearest)
+    return Hold("inversion_young", numbers) if young and isinstance(left, Hold) else left
 
 
 def _target(desk: Desk, params: Params, base: Position) -> Lamports:
@@ -175,7 +174,7 @@ def _grown(desk: Desk, params: Params, earned: int) -> Decision:
     ladder = position.tokens(params.ladder_share.of(desk.capital + own) - desk.waiting)
     base = position.after(deposited=(desk.held + position.tokens(own) - ladder).units)
     target = _target(desk, params, base)
-    wanted, (lost, trip) = target - position.debt, desk.inversion(max(target, position.debt))
+    wanted, (lost, trip) = target - position.debt, desk.inversion(max(target, position.debt), params.max_exit_slippage)
     numbers = {**desk.numbers, "target_debt": target.value, "own": own.value}
     near = wanted < least or base.stressed <= base.with_debt(target).stressed + params.band
     why = desk.market.problem or ("" if target else "spread_below_hurdle") or ("within_band" if near else "")
@@ -192,8 +191,8 @@ def _grown(desk: Desk, params: Params, earned: int) -> Decision:
     borrowed = step.after.debt - position.debt
     if step.share > params.max_exit_slippage or (borrowed and step.after.stressed < params.health_floor + params.band):
         return Hold("purchase_too_dear", {**numbers, "loss": step.loss.value})
-    interest_due = interest(borrowed, desk.market.borrow_rate(borrowed.value), params.horizon)
-    return step.plan(params.health_floor, numbers, gain=interest(step.moved, earned, params.horizon) - interest_due)
+    gain = interest(step.moved, earned, params.horizon) - desk.dearer(borrowed, params.horizon)
+    return step.plan(params.health_floor, numbers, gain=gain)
 
 
 LOOP = Strategy("loop", Params, decide, needs)

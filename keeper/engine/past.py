@@ -13,7 +13,7 @@ from keeper.journal.records import Leadership, Standing
 from keeper.lending import LendingMarket
 from keeper.past import BorrowSample, EpochRates, Past
 from keeper.units import SSOL, Duration, UnixTime
-from keeper.view import View
+from keeper.view import UNKNOWN_TIME, View
 
 EPOCHS = 90
 """How many epochs a strategy sees: half a year of mainnet's."""
@@ -89,7 +89,7 @@ class Hindsight:
         if self._rates and self._rates[-1].epoch >= view.epoch:
             return None
         glowsol = glow.rate if glow is not None and glow.outstanding else None
-        return EpochRates(view.epoch, view.block_time, pool.rate, glowsol)
+        return EpochRates(view.epoch, _began(view), pool.rate, glowsol)
 
     def _sample(self, market: LendingMarket, now: UnixTime) -> BorrowSample | None:
         """None where the rate is not known (interest too far behind) or says nothing new."""
@@ -102,3 +102,11 @@ class Hindsight:
         waited, moved = now.elapsed(last.at), abs(sample.rate - last.rate)
         big = moved >= BIG_CHANGE and moved * 10 >= last.rate and waited >= LEAST_SPACING
         return sample if waited >= USUAL_SPACING or big else None
+
+
+def _began(view: View) -> UnixTime:
+    """When the epoch of ``view`` began. Rates move once an epoch, at its turn: a keeper that was down at the turn and dates the
+    rate by its own first look would measure a growth of one epoch over another span, and a yield far too high after it."""
+    if view.epoch_ends_at == UNKNOWN_TIME:
+        return view.block_time
+    return min(view.epoch_ends_at.after(Duration(-view.epoch_length.value)), view.block_time)

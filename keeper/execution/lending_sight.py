@@ -92,6 +92,11 @@ def loan_account(addresses: LendingAddresses, pool: LendingPool) -> Pubkey:
     return loan_account_address(addresses.account, pool.loan_note_mint, addresses.pool_program)
 
 
+def passage_account(addresses: LendingAddresses, pool: LendingPool) -> Pubkey:
+    """The margin account's associated account for what ``pool`` lends. Withdrawals need it, though nothing stays there."""
+    return associated_token_address(addresses.account, Pubkey.from_string(pool.mint.address), pool.token_program)
+
+
 def look(addresses: LendingAddresses, snapshot: AccountSnapshot, owner: Pubkey, now: UnixTime) -> LendingSight:
     """Decode what ``sight_keys`` named. Raises ``Refusal``: ``no_margin_account``, ``account_missing``, ``account_malformed``,
     ``being_liquidated``."""

@@ -49,7 +49,7 @@ def keys(lending: LendingAddresses) -> tuple[Pubkey, ...]:
             *pool.feed.accounts,
             *_note_accounts(lending, pool),
         ]
-        found.append(_loan_account(lending, pool))
+        found += [_loan_account(lending, pool), _passage(lending, pool)]
     for raw in lending.raw:
         found += [raw.config, *raw.feed.accounts, _raw_account(lending, raw)]
     return tuple(dict.fromkeys(found))
@@ -70,6 +70,11 @@ def _note_accounts(lending: LendingAddresses, pool: LendingPool) -> tuple[Pubkey
 
 def _loan_account(lending: LendingAddresses, pool: LendingPool) -> Pubkey:
     return pools.loan_account_address(lending.account, pool.loan_note_mint, lending.pool_program)
+
+
+def _passage(lending: LendingAddresses, pool: LendingPool) -> Pubkey:
+    """The margin account's associated account for what the pool lends: a withdrawal demands it, though nothing stays there."""
+    return associated_token_address(lending.account, _key(pool.mint), pool.token_program)
 
 
 def _raw_account(lending: LendingAddresses, raw: RawCollateral) -> Pubkey:
@@ -194,6 +199,11 @@ class _Looker:
             return "account_constrained"
         return "loan_not_priced" if any(loan.problem and loan.amount for loan in loans) else ""
 
+    def _exists(self, key: Pubkey) -> bool:
+        """Whether there is an account. Lamports that somebody sent to its address make none."""
+        account = self.snapshot.accounts.get(key)
+        return account is not None and bool(account.data)
+
     def _held(self, position: margin.AccountPosition | None) -> int:
         """What the position's token account holds; the program takes the same number at a refresh. Raises ``LayoutError``."""
         if position is None:
@@ -245,6 +255,7 @@ class _Looker:
                 room=TokenAmount(pool.mint, pools.deposit_room(seen) if seen is not None else 0),
                 exit_room=TokenAmount(pool.mint, pools.withdraw_room(seen) if seen is not None else 0),
                 problem=problem,
+                passage=self._exists(_passage(self.lending, pool)),
             )
 
     def _loans(

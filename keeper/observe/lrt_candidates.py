@@ -15,12 +15,10 @@ from keeper.chain.answers import MemCompare
 from keeper.chain.rpc import RpcClient
 from keeper.protocols import addresses
 from keeper.protocols import glow_margin as margin
-from keeper.protocols.anchor import account_discriminator
+from keeper.protocols.glow_margin.configs import TOKEN_CONFIG_AIRSPACE_OFFSET, TOKEN_CONFIG_DISCRIMINATOR
 from keeper.protocols.layout import LayoutError
 from keeper.protocols.token import decode_mint
 
-TOKEN_CONFIG = account_discriminator("TokenConfig")
-AIRSPACE_OFFSET = 136
 GLOWSOL_DECIMALS = 9
 
 
@@ -60,7 +58,7 @@ async def find_lrt_candidates(
 
     What cannot be decoded is no candidate. Raises ``RpcError``: many public nodes refuse getProgramAccounts.
     """
-    filters = (MemCompare(0, TOKEN_CONFIG), MemCompare(AIRSPACE_OFFSET, bytes(airspace)))
+    filters = (MemCompare(0, TOKEN_CONFIG_DISCRIMINATOR), MemCompare(TOKEN_CONFIG_AIRSPACE_OFFSET, bytes(airspace)))
     configs = await rpc.program_accounts(margin_program, filters)
     wanted = {
         mint: found for mint, found in _restaked(configs, margin_program, lrt_program).items() if mint not in _KNOWN

@@ -6,6 +6,7 @@ Discriminator: first 8 bytes of sha256("global:NAME"), ("account:NAME") or ("eve
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from types import MappingProxyType
 
 DISCRIMINATOR_LENGTH = 8
@@ -92,6 +93,12 @@ def account_discriminator(name: str) -> bytes:
 def event_discriminator(name: str) -> bytes:
     """First 8 bytes of a logged event; ``name`` as the struct is called."""
     return hashlib.sha256(f"event:{name}".encode()).digest()[:DISCRIMINATOR_LENGTH]
+
+
+def as_returned(values: Mapping[int, str]) -> MappingProxyType[int, str]:
+    """The names of an error list with explicit values, by those values and by what Anchor makes of them: it adds 6000 to
+    each when it returns one. Sources and facts give now the one number, now the other, so both are known."""
+    return MappingProxyType(dict(values) | {value + FIRST_PROGRAM_ERROR: name for value, name in values.items()})
 
 
 def framework_error(code: int) -> str | None:

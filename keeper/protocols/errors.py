@@ -16,7 +16,7 @@ from typing import Any, TypeGuard
 from solders.pubkey import Pubkey
 
 from keeper.protocols import addresses
-from keeper.protocols.anchor import framework_error
+from keeper.protocols.anchor import as_returned, framework_error
 from keeper.protocols.glow_margin.errors import AIRSPACE_ERRORS, LOOKUP_REGISTRY_ERRORS, MARGIN_ERRORS
 from keeper.protocols.glow_margin_pool.errors import POOL_ERRORS
 from keeper.protocols.jupiter import JUPITER_ERRORS
@@ -98,7 +98,7 @@ class ProgramErrors:
         registry.register(addresses.JUPITER_V6, "jupiter", JUPITER_ERRORS, anchor=True)
         registry.register(addresses.GLOW_LRT, "glow-lrt", {}, anchor=True)
         registry.register(addresses.GLOW_MARGIN, "glow-margin", MARGIN_ERRORS, anchor=True)
-        registry.register(addresses.GLOW_MARGIN_POOL, "glow-margin-pool", POOL_ERRORS, anchor=True)
+        registry.register(addresses.GLOW_MARGIN_POOL, "glow-margin-pool", as_returned(POOL_ERRORS), anchor=True)
         registry.register(addresses.GLOW_AIRSPACE, "glow-airspace", AIRSPACE_ERRORS, anchor=True)
         registry.register(addresses.LOOKUP_TABLE_REGISTRY, "lookup-registry", LOOKUP_REGISTRY_ERRORS, anchor=True)
         return registry

@@ -4,71 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from solders.keypair import Keypair
 
+from keeper.rehearsal.configuration import NOTHING, TEMPLATE, Tables, merged, toml
+
 SDK_PYTHON = Path(".venv-jupiter/bin/python")
-
-TEMPLATE = """\
-# Written by a rehearsal. The same keys as in production: see docs/configuration.md.
-
-[cluster]
-rpc = ["{rpc}"]
-websocket = "{websocket}"
-genesis_hash = "{genesis}"
-
-[wallet]
-keypair = "wallet.json"
-gas_reserve = "1 SOL"
-
-[market]
-lookup_tables = ["{lookup_table}"]
-watch = {watch}
-
-[market.lrt]
-glowsol = "{glowsol}"
-pool = "{lrt_pool}"
-idl = "chain"
-mapping = "localnet"
-
-[venues]
-slippage = "3 bps"
-
-[venues.jupiter]
-base_url = "{jupiter}"
-requests_per_minute = 60000
-{sdk}
-[execution]
-rebroadcast_interval = 0.4
-poll_interval = 0.1
-
-[engine]
-min_interval = 0.2
-max_interval = 2.0
-max_view_age_slots = 40
-
-[journal]
-url = "sqlite:///journal.db"
-lease = "10 s"
-
-[telemetry]
-port = {port}
-log_format = "json"
-decision_log = "decisions.jsonl"
-
-[strategies.arbitrage]
-sizes = ["1 SOL", "3 SOL", "8 SOL", "20 SOL", "40 SOL"]
-max_trade = "40 SOL"
-queue_capital = "250 SOL"
-"""
-
-SDK_TABLE = """
-[venues.jupiter_sdk]
-python = "{python}"
-base_url = "{jupiter}/swap/v1"
-"""
+HEAD = "# Written by a rehearsal. The same keys as in production: see docs/configuration.md.\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +57,10 @@ class Folder:
         self.wallet.touch(mode=0o600)
         self.wallet.write_text(json.dumps(list(bytes(keypair))))
 
-    def write_config(self, net: Net, *, port: int, sdk_python: Path | None) -> None:
-        """The configuration of a keeper that works ``net``. ``port`` 0 takes any free one for telemetry."""
-        sdk = SDK_TABLE.format(python=sdk_python, jupiter=net.jupiter) if sdk_python is not None else ""
-        self.config.write_text(
+    def write_config(self, net: Net, *, port: int, sdk_python: Path | None, further: Tables = NOTHING) -> None:
+        """The configuration of a keeper that works ``net``. ``port`` 0 takes any free one for telemetry; ``further`` is merged
+        into it. Raises ``UnusableTables`` for values that no configuration has."""
+        tables = tomllib.loads(
             TEMPLATE.format(
                 rpc=net.rpc,
                 websocket=net.websocket,
@@ -126,9 +71,12 @@ class Folder:
                 lookup_table=net.lookup_table,
                 watch=json.dumps(list(net.watch)),
                 port=port,
-                sdk=sdk,
             )
         )
+        if sdk_python is not None:
+            worker = {"python": str(sdk_python), "base_url": f"{net.jupiter}/swap/v1"}
+            tables["venues"]["jupiter_sdk"] = worker
+        self.config.write_text(HEAD + toml(merged(tables, further)) + "\n", encoding="utf-8")
 
 
 def sdk_python() -> Path | None:

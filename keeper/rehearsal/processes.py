@@ -59,6 +59,17 @@ class Child:
         await self.process.wait()
         raise ProcessFailed(f"{self.name} ended with {self.process.returncode}: {self.last_words()}")
 
+    async def done(self, seconds: float) -> str:
+        """What it said, once it has ended with 0. Raises ``ProcessFailed``."""
+        try:
+            async with asyncio.timeout(seconds):
+                output, _ = await self.process.communicate()
+        except TimeoutError:
+            raise ProcessFailed(f"{self.name} had not ended after {seconds} s: {self.last_words()}") from None
+        if self.process.returncode != 0:
+            raise ProcessFailed(f"{self.name} ended with {self.process.returncode}: {self.last_words()}")
+        return output.decode()
+
     def last_words(self) -> str:
         """The end of its log."""
         return self.log.read_text(errors="replace")[-1500:].strip() or "it said nothing"

@@ -18,7 +18,7 @@ BPS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class LendingScenarioConfig:
-    """``length`` in slots; shares of it say when the spike begins and how long it lasts. Utilisations in bps of the pool's value."""
+    """``length`` in slots; shares of it say when the spike begins and how long it lasts. Utilisations in bps."""
 
     seed: int = 0
     length: int = 600

@@ -101,6 +101,14 @@ class Desk:
         """What waits in the queue, ripe or not."""
         return Lamports(sum(ticket.assets.value for ticket in self.view.queue))
 
+    def settled(self, position: Position) -> Position:
+        """``position`` as if what waits had repaid: within the time that the stress allows for, it will have."""
+        return position.after(borrowed=-self.waiting.value)
+
+    def done(self, floor: Bps, leverage: Bps) -> Done:
+        """That a position is settled within the stressed health ``floor`` and ``leverage``."""
+        return lambda one: self.settled(one).within(floor, leverage)
+
     @property
     def capital(self) -> Lamports:
         """All own capital at work: in the margin account, in the queue, and as collateral in the wallet."""
@@ -219,6 +227,11 @@ class Desk:
         carry = interest(then, (self.earned or 0) - self.market.borrow_rate((then - debt).value), span)
         return carry - self.exit_cost(max(then, debt)) - self.entry_cost(then - debt) - self.fee * (4 if then else 0)
 
+    def dearer(self, borrowed: Lamports, span: Duration) -> Lamports:
+        """What the debt costs more over ``span`` for having borrowed ``borrowed``: as it lifts the rate, also on the old debt."""
+        debt, rate = self.position.debt, self.market.borrow_rate
+        return interest(debt + borrowed, rate(borrowed.value), span) - interest(debt, rate(), span)
+
     def target(self, most: Lamports, span: Duration, hurdle: Lamports) -> Lamports:
         """The debt up to ``most`` that gains most over ``span``; nothing where it does not gain ``hurdle`` more than no debt."""
         limit = min(most, self.position.debt + Lamports(max(self.market.borrow_room.units, 0)))
@@ -227,20 +240,23 @@ class Desk:
         best = max(range(GRID + 1), key=lambda step: gains[step])
         return debts[best] if gains[best] >= gains[0] + hurdle else NOTHING
 
-    def inversion(self, debt: Lamports) -> tuple[int, int]:
+    def inversion(self, debt: Lamports, dearest: Bps) -> tuple[int, int]:
         """(what holding debt has lost since the present inversion began, at most the second; what leaving with ``debt`` and
-        coming back costs), both in billionths of the debt."""
-        trip = self.exit_cost(debt) + self.entry_cost(debt)
+        coming back costs), both in billionths of the debt. Nobody comes back at a price above ``dearest``, so that a way in
+        which is closed or dear today does not forbid to leave."""
+        trip = self.exit_cost(debt) + min(self.entry_cost(debt), dearest.of_up(debt))
         share = max(-(-trip.value * RATE_SCALE // debt.value), 1) if debt > NOTHING else 1
         samples, now = self.view.past.borrows, self.view.block_time
         return inversion_loss(samples, self.market.address, now, self.earned or 0, share), share
 
     def ways(self, done: Done, purse: Lamports, slow: TokenAmount | None, limits: Limits) -> list[Step]:
         """All ways to less debt, the cheapest first: idle SOL out of ``purse``, a ripe claim, and then ``sales``. Where any price
-        is paid, those that are ``done`` at once go before those that are not."""
+        is paid, those that are ``done`` at once go before those that are not; but idle SOL, which needs no market and no
+        ripeness and is spent with one plan, always goes first."""
         free = [one for one in (self.idle(purse, done), self.claim(done)) if one is not None]
         found = free + self.sales(done, slow, limits)
-        return sorted(found, key=lambda one: limits.dearest is None and not done(one.after))
+        hurried = limits.dearest is None
+        return sorted(found, key=lambda one: hurried and one.way != "repay_idle" and not done(one.after))
 
     def sales(self, done: Done, slow: TokenAmount | None, limits: Limits) -> list[Step]:
         """Ways to sell collateral and repay until ``done``, the better first: those that pay at once and lose no more than
@@ -255,8 +271,8 @@ class Desk:
         found = [step for way in SLOWLY if (step := self.sized(way, patient, ANY, lambda _: False))]
         waits = [step for step in found if step.moved >= limits.smallest][:1]
         rounds = -(-slow.units // patient.units) if slow is not None and waits else 1
-        bounds = [limits.dearest or ANY, *(Bps(step.share.value * rounds) for step in waits)]
-        limit = ANY if limits.dearest is None else min(bounds)
+        waiting = [Bps(step.share.value * rounds) for step in waits]
+        limit = ANY if limits.dearest is None else min((limits.dearest, *waiting))
         free = self.held + position.free(position.middle(limits.middle))
         quick = [step for way in AT_ONCE if (step := self.sized(way, free, limit, done))]
         return sorted((one for one in quick if one.after.stressed >= lowest), key=lambda one: one.share) + waits
@@ -304,12 +320,15 @@ class Desk:
         )
         return max(free, key=lambda one: Rate(one.receive.units, one.spend.value).fraction(), default=None)
 
-    def _repayment(self, available: Lamports, done: Done) -> Repay | None:
-        """Out of ``available`` until ``done``. All of the debt only with something to spare, for the interest until it lands."""
+    def _repayment(self, available: Lamports, done: Done | None = None) -> Repay | None:
+        """Out of ``available`` until ``done``, or all of it. All of the debt only with something to spare, for the interest
+        until it lands."""
         owed = self.position.loan.amount.units
         if available <= NOTHING or not owed:
             return None
-        wanted = least(min(available.value, owed), lambda n: done(self.position.after(borrowed=-n)))
+        wanted = min(available.value, owed)
+        if done is not None:
+            wanted = least(wanted, lambda n: done(self.position.after(borrowed=-n)))
         whole = owed + self.tolerance.of_up(Lamports(owed)).value + 1
         if wanted >= owed and available.value >= whole:
             return Repay(self.market.address, TokenAmount(SOL, whole), whole=True)
@@ -324,7 +343,7 @@ class Desk:
         slow, position = sale.way in SLOWLY, self.position
         taken = max((sale.sold - self.held).units, 0)
         out = (Withdraw(position.market, TokenAmount(position.mint, taken)),) if taken else ()
-        paid = None if slow else self._repayment(sale.receive, lambda _: False)
+        paid = None if slow else self._repayment(sale.receive)
         repaid = paid.amount.units if paid is not None else 0
         after = position.after(deposited=-taken, borrowed=-repaid)
         fee = transaction_cost(self.view, self.compute_limit, position.mint) + sale.rent

@@ -11,6 +11,7 @@ from keeper.tactics.trading import (
     NOW,
     Sale,
     claimable,
+    exit_rent,
     ranked_exits,
     transaction_cost,
     withdrawable,
@@ -55,19 +56,24 @@ def homeward(view: View, mints: Iterable[Mint], limits: Limits) -> Plan | Hold |
 
 def reclaimed(view: View, places: Iterable[Collateral], floor: Bps, compute_limit: int) -> Plan | Hold | None:
     """The next withdrawal of ``places`` of the margin account, as far as health keeps ``floor`` and the pool pays; a Hold while
-    none is possible; None where all that is left is worth less than its fee."""
-    fee, margin, stuck = transaction_cost(view, compute_limit), view.margin, None
+    none is possible; None where all that is left is worth less than its costs."""
+    margin, stuck = view.margin, None
     for place in places if margin is not None else ():
         most = withdrawable(margin, place, floor) if margin is not None else TokenAmount(place.mint, 0)
-        value = place.price.lamports(most)
-        if value > fee and not view.rests("withdraw"):
+        value, costs = (
+            place.price.lamports(most),
+            transaction_cost(view, compute_limit, place.mint) + exit_rent(view, place),
+        )
+        if value > costs and not view.rests("withdraw"):
             now = Lamports(most.units) if place.mint == SOL else Lamports(0)
-            expected = Expected(-fee, fee, Bps(0), value, NOW, now - fee)
+            expected = Expected(-costs, costs, Bps(0), value, NOW, now - costs)
             step = Atomic((Withdraw(place.market, most),), floor)
             return Plan((step,), expected, "withdraw", {"market": place.market, "amount": most.units})
-        if place.value > fee:
+        if place.value > costs:
             reason = (
-                "cooling_down" if value > fee else (margin.problem if margin is not None else "") or "collateral_bound"
+                "cooling_down"
+                if value > costs
+                else (margin.problem if margin is not None else "") or "collateral_bound"
             )
             stuck = Hold(reason, {"market": place.market, "amount": place.amount.units, "free": most.units})
     return stuck

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from keeper.lending import RATE_YEAR
 from keeper.plan import Atomic, Swap, Withdraw
-from keeper.tactics.trading import NOTHING, lent_sol, priced
+from keeper.tactics.trading import NOTHING, exit_rent, lent_sol, priced
 from keeper.tactics.yields import interest
 from keeper.units import BPS, SOL, SSOL, Bps, Lamports, Mint, Rate, TokenAmount
 from keeper.view import Rung, View
@@ -75,11 +75,12 @@ def reward_sales(view: View, rewards: Iterable[RewardToken]) -> Iterator[Source]
 
 
 def lent_interest(view: View, principal: Lamports, floor: Bps) -> Iterator[Source]:
-    """``interest``: what lent SOL is worth above ``principal``, as far as the pool pays it now and health keeps ``floor``.
-    Nothing at a principal of zero: then no lending is ours."""
+    """``interest``: what lent SOL is worth above ``principal``, as far as the pool pays it now and health keeps ``floor``, less
+    the rent of a first withdrawal. Nothing at a principal of zero: then no lending is ours."""
     market = view.market(SOL)
     for place, free in lent_sol(view.margin, floor) if market is not None and principal else ():
         most = min(Lamports(place.amount.units) - principal, free)
-        if most > NOTHING and market is not None:
+        brings = most - exit_rent(view, place)
+        if brings > NOTHING and market is not None:
             step = Atomic((Withdraw(place.market, TokenAmount(SOL, most.value)),), floor)
-            yield Source("interest", most, step, interest(most, market.deposit_rate, RATE_YEAR), market.exit_problem)
+            yield Source("interest", brings, step, interest(most, market.deposit_rate, RATE_YEAR), market.exit_problem)

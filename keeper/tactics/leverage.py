@@ -125,6 +125,10 @@ class Position:
         """How low a step may let health go between its own intents: ``floor``, or half of today's where that is less."""
         return Bps(max(min(floor.value, self.account.health.value // 2), 0))
 
+    def within(self, floor: Bps, leverage: Bps) -> bool:
+        """Whether the stressed health is at ``floor`` or above, and assets are ``leverage`` times equity at most."""
+        return self.stressed >= floor and not self.over(leverage)
+
     def over(self, leverage: Bps) -> bool:
         """Whether assets are more than ``leverage`` (10 000 bps is 1 x) times equity."""
         return self.debt.value * BPS > max(self.equity.value, 0) * (leverage.value - BPS)

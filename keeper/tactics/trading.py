@@ -242,6 +242,11 @@ def lent_sol(margin: MarginAccount | None, floor: Bps) -> Iterator[tuple[Collate
             yield place, Lamports(withdrawable(margin, place, floor).units)
 
 
+def exit_rent(view: View, place: Collateral) -> Lamports:
+    """Rent of the account that the first withdrawal from ``place`` opens. It is the margin account's and does not come back."""
+    return NOTHING if place.passage else view.fees.token_account_rent
+
+
 def deposit_place(view: View, mint: Mint) -> Collateral | None:
     """Where ``mint`` itself goes in the margin account; None where it cannot go now."""
     place = view.margin.place(mint) if view.margin is not None and not view.margin.problem else None

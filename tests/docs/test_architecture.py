@@ -14,7 +14,7 @@ PAGE = "docs/architecture.md"
 def layers() -> list[set[str]]:
     """The floors of the contract, from the ground up."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    (contract,) = (one for one in project["tool"]["importlinter"]["contracts"] if one["type"] == "layers")
+    (contract,) = (one for one in project["tool"]["importlinter"]["contracts"] if one["name"].startswith("floors"))
     return [set(layer.split(" | ")) for layer in reversed(contract["layers"])]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from keeper.view import RATE_FELL
 from tests.docs.pages import ROOT, Page, coded, page
 
 PAGE = "docs/strategies/arbitrage.md"
@@ -91,7 +92,8 @@ def returned(module: ast.Module, name: str) -> set[str]:
     """The texts that the function ``name`` returns, alone or in a tuple."""
     (body,) = (node for node in ast.walk(module) if isinstance(node, ast.FunctionDef) and node.name == name)
     returns = (node.value for node in ast.walk(body) if isinstance(node, ast.Return) and node.value is not None)
-    return _texts_of([leaf for value in returns for leaf in _leaves(value)])
+    leaves = [leaf for value in returns for leaf in _leaves(value)]
+    return _texts_of(leaves) | ({RATE_FELL} if "RATE_FELL" in _names_of(leaves) else set())
 
 
 def documented(doc: Page, heading: str) -> list[str]:
@@ -114,7 +116,7 @@ def test_the_reader_finds_codes_behind_names_and_conditions() -> None:
 def test_every_hold_reason_is_documented_once_and_none_is_stale() -> None:
     trading = tree("keeper/tactics/trading.py")
     codes = first_arguments(tree("strategies/arbitrage.py"), "Hold")
-    codes |= returned(trading, "mint_obstacle") | obstacles(function(trading, "instant_exit"))
+    codes |= returned(trading, "mint_obstacle") | obstacles(trading)
     codes |= first_arguments(function(tree("keeper/tactics/homeward.py"), "remaining"), "Hold")
     codes |= returned(tree("keeper/observe/freshness.py"), "_problem")
     codes |= first_arguments(tree("keeper/engine/tick.py"), "Hold")

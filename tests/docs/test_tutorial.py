@@ -74,7 +74,7 @@ def test_its_tests_pass(folder: Path) -> None:
 
 
 def test_it_trades_in_the_demo(folder: Path) -> None:
-    report = run(folder, "keeper", "demo", "--virtual", "--with", "dip/with-dip.toml", "--seconds", "15")
+    report = run(folder, "keeper", "demo", "--virtual", "--with", "dip/with-dip.toml", "--seconds", "25")
     landed = re.search(r"dip (\d+)", report)
     assert landed is not None, report
     assert int(landed[1]) >= 1

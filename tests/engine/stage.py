@@ -38,6 +38,7 @@ from keeper.strategy import Configured
 from keeper.telemetry.health import Health
 from keeper.telemetry.metrics import Metrics
 from keeper.units import Lamports, TokenAmount
+from tests.journal.blank import blank_journal
 
 SOL_UNIT = 10**9
 FUNDS = 500 * SOL_UNIT
@@ -177,6 +178,8 @@ class Stage:
         loaded = load_config(self.place.config)
         if strategies is not None:
             loaded = replace(loaded, strategies=tuple(strategies))
+        if not self.place.journal.exists():
+            self.place.journal.write_bytes(blank_journal())
         parts = await self.assemble(closing, loaded)
         self.lease = await Lease.take(parts.journal, "stage", 10_000.0, self.clock)
         decisions = DecisionLog(self.place.decisions)

@@ -40,7 +40,9 @@ def freshness_problems() -> set[str]:
     """What a view that is not fresh can be called."""
     tree = ast.parse(inspect.getsource(freshness))
     judge = next(one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef) and one.name == "_problem")
-    return {text for one in ast.walk(judge) if isinstance(one, ast.Return) for text in _texts(one)}
+    returns = [one for one in ast.walk(judge) if isinstance(one, ast.Return)]
+    named = {one.value.id for one in returns if isinstance(one.value, ast.Name)}
+    return {text for one in returns for text in _texts(one)} | {getattr(freshness, name) for name in named}
 
 
 REASONS = sorted(arbitrage_reasons() | freshness_problems() | ENGINE)

@@ -13,7 +13,8 @@ from keeper.journal.journal import Journal
 from keeper.journal.records import Order, Standing
 from keeper.lending import LendingMarket
 from keeper.past import EpochRates, Past
-from keeper.units import SOL, Bps, Epoch, TokenAmount, UnixTime
+from keeper.tactics.yields import staking_yield
+from keeper.units import SOL, SSOL, Bps, Duration, Epoch, Rate, TokenAmount, UnixTime
 from keeper.view import Freshness, View
 from tests.strategies.market_views import NOW, view, with_glow
 
@@ -72,6 +73,27 @@ async def test_an_epoch_is_noted_when_it_is_first_seen_and_its_pool_is_updated(j
         EpochRates(Epoch(900), NOW, pool.rate, glow.rate),
         EpochRates(Epoch(901), UnixTime(NOW.value + 20), pool.rate, glow.rate),
     )
+
+
+async def test_an_epoch_is_dated_by_its_beginning_however_late_it_is_seen(journal: Journal) -> None:
+    """A keeper that was down for most of an epoch would else measure an epoch's growth over half a day: four times the yield."""
+    length, base, pool = 172_800, 10**12, seen().pools[0]
+
+    def at(number: int, late: int) -> View:
+        grown = replace(pool, last_update_epoch=Epoch(900 + number), rate=Rate(base + number * 400_000_000, base))
+        starts = NOW.value + number * length
+        return replace(
+            seen(epoch=900 + number, after=number * length + late),
+            pools=(grown,),
+            epoch_length=Duration(length),
+            epoch_ends_at=UnixTime(starts + length),
+        )
+
+    past = await after_looking(journal, at(0, 0), at(1, 130_000), at(2, 10))
+    assert [one.at.since(NOW) for one in past.rates] == [0, length, 2 * length]
+    even = staking_yield(replace(at(2, 10), past=past), SSOL)
+    assert even is not None
+    assert abs(even - 73_000_000) < 100_000  # 4 bps an epoch of two days
 
 
 async def test_without_the_restaking_program_only_ssol_has_a_rate(journal: Journal) -> None:

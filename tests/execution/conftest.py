@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from keeper.journal.journal import Journal
 from keeper.journal.records import Leadership
 from tests.execution.lending import Lending, make_lending_world, open_books
 from tests.execution.world import World, make_world
+from tests.journal.blank import blank_journal
 
 
 @pytest.fixture
@@ -26,13 +26,8 @@ def _wall() -> float:
 
 @pytest.fixture(scope="session")
 def empty_journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A journal with nothing in it, made once: creating the schema takes longer than most of these tests."""
     path = tmp_path_factory.mktemp("journal") / "empty.db"
-
-    async def create() -> None:
-        await (await Journal.open(f"sqlite:///{path}", wall=_wall)).close()
-
-    asyncio.run(create())
+    path.write_bytes(blank_journal())
     return path
 
 

@@ -20,6 +20,7 @@ import pytest
 from keeper.journal.journal import Journal
 from keeper.journal.records import AttemptRecord, IntentRecord, Leadership, LedgerEntry
 from keeper.units import BlockHeight, Slot, UnixTime
+from tests.journal.blank import blank_journal
 
 LEASE = 15.0
 
@@ -170,7 +171,9 @@ def url(request: pytest.FixtureRequest, sqlite_url: str) -> str:
 
 
 @pytest.fixture
-async def journal(url: str, clock: Clock) -> AsyncIterator[Journal]:
+async def journal(url: str, file: Path, clock: Clock) -> AsyncIterator[Journal]:
+    if url.startswith("sqlite"):
+        file.write_bytes(blank_journal())
     async with await Journal.open(url, wall=clock) as opened:
         yield opened
 

@@ -8,7 +8,6 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Coroutine
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +28,7 @@ from keeper.journal.records import (
     LedgerEntry,
 )
 from keeper.units import BlockHeight, Lamports, Slot, UnixTime
+from tests.journal.blank import blank_journal
 
 Answer = TypeVar("Answer")
 LIVE = (AttemptState.SIGNED, AttemptState.LANDED)
@@ -38,19 +38,6 @@ ACCOUNTS = st.sampled_from(["wallet", "ata"])
 DELTAS = st.integers(-(2**64) + 1, 2**64 - 1)
 HOLDERS = st.sampled_from(["keeper-0", "keeper-1"])
 LEASE = 15.0
-
-
-@cache
-def migrated() -> bytes:
-    """An empty journal's file; migrating one for each example would be most of the time."""
-
-    async def create(file: Path) -> None:
-        await (await Journal.open(f"sqlite:///{file}", wall=lambda: 0.0)).close()
-
-    with tempfile.TemporaryDirectory() as directory:
-        file = Path(directory) / "journal.db"
-        asyncio.run(create(file))
-        return file.read_bytes()
 
 
 class JournalMachine(RuleBasedStateMachine):
@@ -78,7 +65,7 @@ class JournalMachine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        (self.directory / "journal.db").write_bytes(migrated())
+        (self.directory / "journal.db").write_bytes(blank_journal())
         self.open()
         self.take("keeper-0")
 

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from solders.account import Account
 from solders.pubkey import Pubkey
 
+from keeper.lending import Collateral
 from keeper.observe.discovery import DiscoveryError
 from keeper.observe.observer import ObservationFailed
 from keeper.protocols import glow_margin
-from keeper.protocols.addresses import GLOW_MARGIN, GLOW_MARGIN_POOL, SYSTEM
+from keeper.protocols.addresses import GLOW_MARGIN, GLOW_MARGIN_POOL, SPL_TOKEN, SYSTEM
+from keeper.protocols.token import associated_token_address
 from keeper.sim.localnet.lending_addresses import FEEDS, GLOWSOL_RATE, SOL_USD
 from keeper.sim.localnet.oracles import FeedFault, Oracles
 from keeper.sim.localnet.programs.glow_margin_config import TokenConfig
@@ -115,6 +117,21 @@ class TestWhatIsSeen:
         assert not lent.open
         assert not lent.amount
         assert lent.exit_room is not None
+
+    async def test_a_first_withdrawal_of_what_is_lent_opens_an_account(self, loop: LendingEye) -> None:
+        bank, market = loop.eye.net.bank, market_of(loop.eye.net)
+        passage = associated_token_address(loop.borrower.account, market.sol_mint)
+
+        async def lent() -> Collateral:
+            margin = (await loop.view()).margin
+            assert margin is not None
+            return next(place for place in margin.collateral if place.lent and place.mint == SOL)
+
+        assert not (await lent()).passage
+        bank.set_account(passage, Account(10**6, b"", SYSTEM))
+        assert not (await lent()).passage, "lamports that somebody sent there are no account"
+        bank.set_account(passage, Account(10**7, bytes(165), SPL_TOKEN))
+        assert (await lent()).passage
 
     async def test_without_an_account_there_are_markets_and_no_margin(self, eye: Eye) -> None:
         view = await (await rediscovered(eye)).observer().view(())

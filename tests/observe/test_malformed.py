@@ -165,7 +165,7 @@ def harms(draw: st.DrawFn) -> Any:
     return harm
 
 
-@settings(max_examples=400)
+@settings(max_examples=max(150, settings().max_examples))  # thousands in a campaign
 @given(where=st.floats(0, 0.999), harm=harms())
 def test_random_corruption_of_any_account_is_a_view_or_a_named_failure(
     snapshot: Snapshot, where: float, harm: Any

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from solders.pubkey import Pubkey
 
 from keeper.protocols import glow_margin as gm
-from keeper.protocols.addresses import GLOW_AIRSPACE, GLOW_MARGIN, LOOKUP_TABLE_REGISTRY
+from keeper.protocols.addresses import GLOW_AIRSPACE, GLOW_MARGIN, GLOW_MARGIN_POOL, LOOKUP_TABLE_REGISTRY
 from keeper.protocols.errors import explain
 from keeper.protocols.glow_margin.events import EVENT_DISCRIMINATORS
 from keeper.protocols.layout import LayoutError
@@ -79,6 +79,8 @@ def custom(code: int) -> dict[str, object]:
         (GLOW_MARGIN, 135_016, "glow-margin: CloseRequiredPosition (135016)"),
         (GLOW_MARGIN, 135_087, "glow-margin: TokenFeatureViolation (135087)"),
         (GLOW_MARGIN, 141_030, "glow-margin: Unhealthy (141030)"),
+        (GLOW_MARGIN_POOL, 135_109, "glow-margin-pool: ExceedsMaxBorrowUtilRatio (135109)"),
+        (GLOW_MARGIN_POOL, 141_109, "glow-margin-pool: ExceedsMaxBorrowUtilRatio (141109)"),
         (GLOW_MARGIN, 10_000, "glow-margin: PriceTooOld (10000)"),
         (GLOW_MARGIN, 16_000, "glow-margin: PriceTooOld (16000)"),
         (GLOW_MARGIN, 3012, "glow-margin: Anchor AccountNotInitialized (3012)"),

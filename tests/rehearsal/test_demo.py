@@ -20,9 +20,11 @@ PATIENCE = 60
 
 
 def samples(text: str) -> dict[str, float]:
-    """The sum over all labels of each exported sample."""
+    """The sum over all labels of each exported sample; 0 of a gauge that has no label's value yet, as that of what fails."""
     found: dict[str, float] = {}
     for family in text_string_to_metric_families(text):
+        if family.type == "gauge":
+            found[family.name] = 0.0
         for sample in family.samples:
             found[sample.name] = found.get(sample.name, 0.0) + sample.value
     return found
@@ -37,13 +39,17 @@ async def at_work(http: httpx2.AsyncClient, url: str) -> str:
             except httpx2.TransportError:
                 text = ""  # it is still starting
             exported = samples(text)
-            if exported.get("keeper_tx_landing_seconds_count", 0) and "keeper_wallet_token_units" in exported:
+            if exported.get("keeper_tx_landing_seconds_count", 0) and exported.get("keeper_wallet_token_units"):
                 return text
             await asyncio.sleep(0.1)
 
 
 async def test_the_demo_serves_metrics_and_accounts_for_every_lamport(tmp_path: Path) -> None:
-    command = ["-m", "keeper", "demo", "--seconds", str(SECONDS), "--port", "0", "--folder", str(tmp_path)]
+    further = tmp_path / "further.toml"
+    further.write_text('[strategies.loop]\nequity = "20 SOL"\n')
+    folder = tmp_path / "demo"
+    options = ["--seconds", str(SECONDS), "--port", "0", "--folder", str(folder), "--with", str(further)]
+    command = ["-m", "keeper", "demo", *options]
     demo = await asyncio.create_subprocess_exec(
         sys.executable, *command, stdout=asyncio.subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -64,6 +70,10 @@ async def test_the_demo_serves_metrics_and_accounts_for_every_lamport(tmp_path: 
     assert code == 0, summary
     assert "ledger      agrees with the chain to the lamport" in summary
     assert re.search(r"landed +[1-9]\d* transactions", summary)
+    assert "keeper setup: done: " in summary
+    assert "loop: ordered to unwind" in summary
+    assert re.search(r"unwound     arbitrage, compound, loop; \S+ SOL outside of SOL, 0.000000000 SOL owed", summary)
+    assert 'equity = "20 SOL"' in (folder / "keeper.toml").read_text()
     assert probes == [200, 200]
     exported = samples(text).keys()
     for expression in [*dashboard_expressions(ROOT), *(rule["expr"] for rule in rules(ROOT))]:

@@ -45,6 +45,13 @@ def test_both_directions_and_a_claim_land(played: tuple[Path, Report]) -> None:
     assert landed.open == 0
 
 
+def test_loop_and_compound_land_and_everything_is_home_again(played: tuple[Path, Report]) -> None:
+    report = played[1]
+    assert report.landings.by_strategy["loop"] >= 3
+    assert report.landings.by_strategy["compound"] >= 3
+    assert report.left.problems == ()
+
+
 def test_the_ledger_is_the_chain_to_the_lamport_and_it_pays(played: tuple[Path, Report]) -> None:
     report = played[1]
     assert report.drift == ()

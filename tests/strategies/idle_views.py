@@ -97,6 +97,7 @@ def with_margin(
     room: int | None = None,
     problem: str = "",
     deposit_bps: int = 100,
+    passage: bool = True,
 ) -> View:
     """A margin account with lent SOL, glowSOL as collateral and a debt in SOL; lending pays ``deposit_bps`` a year."""
     whole = TokenAmount(SOL, 1_000 * SOL_UNIT)
@@ -113,6 +114,7 @@ def with_margin(
             Bps(9_500),
             lent=True,
             exit_room=None if exit_room is None else TokenAmount(SOL, exit_room),
+            passage=passage,
         ),
         Collateral(
             GLOW_PLACE,

@@ -199,6 +199,16 @@ def test_lent_interest_above_the_principal_is_withdrawn_and_minted() -> None:
     assert stake.spend == Lamports(2 * SOL_UNIT) - fee(seen) * 2
 
 
+def test_the_rent_of_a_first_withdrawal_is_not_minted() -> None:
+    seen = with_margin(idle(sol=0), lent=52 * SOL_UNIT, passage=False)
+    (withdraw,), (stake,) = (step.intents for step in plan_of(seen, LENDING).steps)
+    assert withdraw == Withdraw(f"{POOL}:deposits", TokenAmount(SOL, 2 * SOL_UNIT))
+    assert isinstance(stake, Stake)
+    assert stake.spend == Lamports(2 * SOL_UNIT) - fee(seen) * 2 - seen.fees.token_account_rent
+    dust = with_margin(idle(sol=0), lent=50 * SOL_UNIT + seen.fees.token_account_rent.value, passage=False)
+    assert hold_of(dust, LENDING).reason == "nothing_idle"
+
+
 def test_lent_interest_leaves_only_as_far_as_pool_and_health_allow() -> None:
     def taken(seen: View) -> int:
         withdraw = plan_of(seen, LENDING).steps[0].intents[0]
@@ -278,9 +288,21 @@ def test_a_paused_program_does_not_stop_a_fair_purchase() -> None:
 
 
 def test_a_price_far_below_redemption_is_not_trusted() -> None:
-    seen = with_glow(idle(price_bps=5_000), paused=True)
-    assert hold_of(seen).reason == "price_out_of_bounds"
-    assert plan_of(idle(price_bps=5_000)).reason == "mint_idle"
+    seen = idle(price_bps=5_000)
+    (ask,) = (one for one in seen.quotes if one.buy == GLOWSOL)
+    broken = replace(seen, quotes=(*(one for one in idle().quotes if one.buy != GLOWSOL), ask))  # of one direction only
+    assert hold_of(with_glow(broken, paused=True)).reason == "price_out_of_bounds"
+    assert plan_of(broken).reason == "mint_idle"
+
+
+@pytest.mark.parametrize("ssol", [0, 50 * SOL_UNIT])
+def test_what_the_market_sells_far_below_redemption_is_not_minted_at_par(ssol: int) -> None:
+    """Whoever mints in a depeg pays 100 for what is sold at 95 next door."""
+    assert plan_of(idle(sol=SOL_UNIT, ssol=ssol, ssol_bps=100, price_bps=9_990)).reason in {"buy_idle", "stake_ssol"}
+    hold = hold_of(idle(sol=SOL_UNIT, ssol=ssol, ssol_bps=100, price_bps=9_500))
+    assert hold.reason == "depegged"
+    assert hold.numbers["redeems_for"] == 1_050_000_000
+    assert abs(int(hold.numbers["price"]) - 997_500_000) < 1_000_000
 
 
 @settings(max_examples=150, deadline=None)

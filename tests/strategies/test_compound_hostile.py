@@ -160,7 +160,7 @@ def opened(seen: View, plan: Plan) -> int:
     return sum(seen.fees.token_account_rent.value for mint in received if not seen.wallet.has_account(mint))
 
 
-@settings(max_examples=700, deadline=None)
+@settings(max_examples=max(200, settings().max_examples), deadline=None)  # thousands in a campaign
 @given(hostile(), PARAMS)
 def test_no_view_makes_it_spend_what_it_does_not_see_or_break_a_bound(seen: View, params: Params) -> None:
     decision = COMPOUND.decide(seen, params)

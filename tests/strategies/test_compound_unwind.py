@@ -146,6 +146,16 @@ def test_what_is_lent_comes_back_and_so_does_what_was_deposited_without_debt() -
     assert placed.expected.min_sol_change == -placed.expected.costs
 
 
+def test_a_first_withdrawal_of_lent_sol_pays_its_rent() -> None:
+    seen = with_margin(unwinding(), lent=20 * SOL_UNIT, passage=False)
+    plan, rent = plan_of(seen), seen.fees.token_account_rent
+    assert plan.reason == "withdraw"
+    assert plan.expected.min_sol_change == Lamports(20 * SOL_UNIT) - plan.expected.costs
+    assert plan.expected.costs > rent
+    dust = with_margin(unwinding(), lent=rent.value, passage=False)
+    assert hold_of(dust).reason == "unwound"
+
+
 def test_collateral_under_a_debt_is_the_loops_to_unwind() -> None:
     owing = with_margin(unwinding(), glow=50 * SOL_UNIT, debt=10 * SOL_UNIT)
     assert hold_of(owing, IN_MARGIN).reason == "unwound"

@@ -128,7 +128,7 @@ def broken(draw: st.DrawFn, ladder: Ladder) -> Ladder:
     return replace(ladder, rungs=(*ladder.rungs[:index], lied, *ladder.rungs[index + 1 :]))
 
 
-@settings(max_examples=400)
+@settings(max_examples=max(200, settings().max_examples))  # thousands in a campaign
 @given(hostile(), st.sampled_from([1, 2_000_000]), st.sampled_from([0, 33 * SOL_UNIT, 100 * SOL_UNIT]))
 def test_no_view_makes_a_plan_that_loses_at_its_bounds_or_breaks_a_limit(seen: View, least: int, largest: int) -> None:
     params = Params(min_profit=Lamports(least), max_trade=Lamports(largest))

@@ -12,7 +12,7 @@ from solders.pubkey import Pubkey
 from keeper.execution.builders.lending_refresh import Place, place, position_account, signed_by_account, unsigned
 from keeper.execution.builders.site import Fragment, Site, ours
 from keeper.execution.builders.whole_repayment import whole_repayment
-from keeper.execution.lending_sight import LendingSight, loan_account
+from keeper.execution.lending_sight import LendingSight, loan_account, passage_account
 from keeper.execution.outcome import Refusal, Stage
 from keeper.plan import Borrow, Deposit, Repay, Withdraw
 from keeper.protocols import glow_margin as margin
@@ -66,13 +66,8 @@ def withdraw(site: Site, intent: Withdraw) -> Fragment:
         amount=intent.amount,
         program=addresses.pool_program,
     )
-    mint = Pubkey.from_string(where.mint.address)
-    passage = associated_token_address(addresses.account, mint, pool.token_program)
-    missing = (
-        ()
-        if site.exists(passage)
-        else (create_ata_idempotent(site.owner, addresses.account, mint, pool.token_program),)
-    )
+    mint, there = Pubkey.from_string(where.mint.address), site.exists(passage_account(addresses, pool))
+    missing = () if there else (create_ata_idempotent(site.owner, addresses.account, mint, pool.token_program),)
     return _paid_to_wallet(site, where, *missing, signed_by_account(site, out))
 
 

@@ -58,6 +58,7 @@ from keeper.protocols.glow_margin.events import (
     VerifiedHealthy,
     VerifiedUnhealthy,
     decode_event,
+    logged_events,
 )
 from keeper.protocols.glow_margin.health import (
     INFINITE,
@@ -206,6 +207,7 @@ __all__ = [
     "leverage_at",
     "liquidate_end",
     "liquidation_address",
+    "logged_events",
     "lookup_registry_address",
     "margin_account_address",
     "permit_address",

@@ -6,16 +6,9 @@ returns one, which is why the source's comments say 141xxx: every name is known 
 codes of Pyth's SDK.
 """
 
-from collections.abc import Mapping
 from types import MappingProxyType
 
-from keeper.protocols.anchor import FIRST_PROGRAM_ERROR
-
-
-def _as_returned(values: Mapping[int, str]) -> MappingProxyType[int, str]:
-    """The names by the list's values, and by what Anchor makes of them."""
-    return MappingProxyType(dict(values) | {value + FIRST_PROGRAM_ERROR: name for value, name in values.items()})
-
+from keeper.protocols.anchor import as_returned
 
 _RUNS = {
     135_000: ("NoAdapterResult", "WrongProgramAdapterResult", "UnauthorizedInvocation", "IndirectInvocation"),
@@ -81,7 +74,7 @@ _RUNS = {
     ),
 }
 
-PYTH_PRICE_ERRORS = _as_returned(
+PYTH_PRICE_ERRORS = as_returned(
     dict(
         enumerate(
             (
@@ -98,12 +91,12 @@ PYTH_PRICE_ERRORS = _as_returned(
 """What a program raises that reads a price through Pyth's receiver SDK (PYTH pyth_solana_receiver_sdk/src/error.rs)."""
 
 MARGIN_ERRORS = MappingProxyType(
-    dict(_as_returned({first + step: name for first, names in _RUNS.items() for step, name in enumerate(names)}))
+    dict(as_returned({first + step: name for first, names in _RUNS.items() for step, name in enumerate(names)}))
     | dict(PYTH_PRICE_ERRORS)
 )
 """Code to name; 135xxx and 141xxx name the same errors."""
-AIRSPACE_ERRORS = _as_returned({701_000: "PermissionDenied"})
-LOOKUP_REGISTRY_ERRORS = _as_returned(
+AIRSPACE_ERRORS = as_returned({701_000: "PermissionDenied"})
+LOOKUP_REGISTRY_ERRORS = as_returned(
     dict(
         enumerate(
             ("InvalidDiscriminator", "InvalidSlot", "InvalidLookupTable", "TooManyEntries", "InvalidState"),

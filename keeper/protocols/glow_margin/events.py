@@ -5,15 +5,17 @@ Names and discriminators: shared facts, protocol.md 3.10b. Valuation numbers are
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from solders.pubkey import Pubkey
 
+from keeper.protocols.addresses import GLOW_MARGIN
 from keeper.protocols.anchor import DISCRIMINATOR_LENGTH, event_discriminator
 from keeper.protocols.glow_margin.configs import LIQUIDATION_FEES
 from keeper.protocols.layout import Reader
+from keeper.protocols.logs import program_data
 from keeper.units import UnixTime
 
 
@@ -215,3 +217,9 @@ def decode_event(data: bytes) -> MarginEvent | None:
         return None
     name, decode = known
     return decode(Reader(data, f"event {name}", position=DISCRIMINATOR_LENGTH))
+
+
+def logged_events(logs: Iterable[str], *, program: Pubkey = GLOW_MARGIN) -> tuple[MarginEvent, ...]:
+    """The events that the margin program itself wrote into a transaction's ``logs``, in order. Raises as ``decode_event``."""
+    found = (decode_event(data) for data in program_data(logs, program))
+    return tuple(event for event in found if event is not None)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 
+from keeper.protocols import metas
 from keeper.protocols.addresses import (
     ADDRESS_LOOKUP_TABLE,
     ASSOCIATED_TOKEN,
@@ -55,33 +56,17 @@ TABLE_DISCRIMINATOR = 10
 """What Glow's client marks an active table with."""
 
 
-def _read(key: Pubkey) -> AccountMeta:
-    return AccountMeta(key, is_signer=False, is_writable=False)
-
-
-def _write(key: Pubkey) -> AccountMeta:
-    return AccountMeta(key, is_signer=False, is_writable=True)
-
-
-def _sign(key: Pubkey) -> AccountMeta:
-    return AccountMeta(key, is_signer=True, is_writable=False)
-
-
-def _pay(key: Pubkey) -> AccountMeta:
-    return AccountMeta(key, is_signer=True, is_writable=True)
-
-
 def airspace_permit_create(
     *, payer: Pubkey, authority: Pubkey, airspace: Pubkey, owner: Pubkey, program: Pubkey = GLOW_AIRSPACE
 ) -> Instruction:
     """Give ``owner`` a permit; in an open airspace anyone may be the ``authority``. Fails where the permit exists."""
     accounts = [
-        _pay(payer),
-        _sign(authority),
-        _read(airspace),
-        _write(airspace_permit_address(airspace, owner, program=program)),
-        _read(airspace_permit_issuer_address(airspace, authority, program=program)),
-        _read(SYSTEM),
+        metas.pay(payer),
+        metas.sign(authority),
+        metas.read(airspace),
+        metas.write(airspace_permit_address(airspace, owner, program=program)),
+        metas.read(airspace_permit_issuer_address(airspace, authority, program=program)),
+        metas.read(SYSTEM),
     ]
     return Instruction(program, AIRSPACE_PERMIT_CREATE + bytes(owner), accounts)
 
@@ -99,11 +84,11 @@ def create_account(
 ) -> Instruction:
     """Open the margin account; needs the owner's airspace permit. ``features`` is an ``AccountFeature`` set, 0 for all tokens."""
     accounts = [
-        _sign(owner),
-        _read(airspace_permit_address(airspace, owner, program=airspace_program)),
-        _pay(payer),
-        _write(margin_account),
-        _read(SYSTEM),
+        metas.sign(owner),
+        metas.read(airspace_permit_address(airspace, owner, program=airspace_program)),
+        metas.pay(payer),
+        metas.write(margin_account),
+        metas.read(SYSTEM),
     ]
     data = CREATE_ACCOUNT + seed.to_bytes(2, "little") + features.to_bytes(2, "little")
     return Instruction(program, data, accounts)
@@ -113,7 +98,7 @@ def close_account(
     *, owner: Pubkey, receiver: Pubkey, margin_account: Pubkey, program: Pubkey = GLOW_MARGIN
 ) -> Instruction:
     """Close an account without positions and constraints; its rent goes to ``receiver``."""
-    return Instruction(program, CLOSE_ACCOUNT, [_sign(owner), _write(receiver), _write(margin_account)])
+    return Instruction(program, CLOSE_ACCOUNT, [metas.sign(owner), metas.write(receiver), metas.write(margin_account)])
 
 
 def register_position(
@@ -128,15 +113,15 @@ def register_position(
 ) -> Instruction:
     """Open a position in a pool's deposit note (collateral that an adapter administers), and its token account."""
     accounts = [
-        _sign(authority),
-        _pay(payer),
-        _write(margin_account),
-        _read(mint),
-        _read(token_config_address(airspace, mint, program=program)),
-        _write(position_token_address(margin_account, mint, program=program)),
-        _read(token_program),
-        _read(RENT_SYSVAR),
-        _read(SYSTEM),
+        metas.sign(authority),
+        metas.pay(payer),
+        metas.write(margin_account),
+        metas.read(mint),
+        metas.read(token_config_address(airspace, mint, program=program)),
+        metas.write(position_token_address(margin_account, mint, program=program)),
+        metas.read(token_program),
+        metas.read(RENT_SYSVAR),
+        metas.read(SYSTEM),
     ]
     return Instruction(program, REGISTER_POSITION, accounts)
 
@@ -153,16 +138,16 @@ def create_deposit_position(
 ) -> Instruction:
     """Make the margin account's associated account for ``mint``, which must exist, a collateral position."""
     accounts = [
-        _sign(authority),
-        _pay(payer),
-        _write(margin_account),
-        _read(mint),
-        _read(token_config_address(airspace, mint, program=program)),
-        _read(associated_token_address(margin_account, mint, token_program)),
-        _read(ASSOCIATED_TOKEN),
-        _read(token_program),
-        _read(RENT_SYSVAR),
-        _read(SYSTEM),
+        metas.sign(authority),
+        metas.pay(payer),
+        metas.write(margin_account),
+        metas.read(mint),
+        metas.read(token_config_address(airspace, mint, program=program)),
+        metas.read(associated_token_address(margin_account, mint, token_program)),
+        metas.read(ASSOCIATED_TOKEN),
+        metas.read(token_program),
+        metas.read(RENT_SYSVAR),
+        metas.read(SYSTEM),
     ]
     return Instruction(program, CREATE_DEPOSIT_POSITION, accounts)
 
@@ -179,12 +164,12 @@ def close_position(
 ) -> Instruction:
     """Close a position without balance that no adapter requires."""
     accounts = [
-        _sign(authority),
-        _write(receiver),
-        _write(margin_account),
-        _read(mint),
-        _write(token_account),
-        _read(token_program),
+        metas.sign(authority),
+        metas.write(receiver),
+        metas.write(margin_account),
+        metas.read(mint),
+        metas.write(token_account),
+        metas.read(token_program),
     ]
     return Instruction(program, CLOSE_POSITION, accounts)
 
@@ -193,7 +178,7 @@ def update_position_balance(
     *, margin_account: Pubkey, token_account: Pubkey, program: Pubkey = GLOW_MARGIN
 ) -> Instruction:
     """Take the position's balance from its token account, as of now. Anyone may send it."""
-    return Instruction(program, UPDATE_POSITION_BALANCE, [_write(margin_account), _read(token_account)])
+    return Instruction(program, UPDATE_POSITION_BALANCE, [metas.write(margin_account), metas.read(token_account)])
 
 
 def refresh_deposit_position(
@@ -210,9 +195,14 @@ def refresh_deposit_position(
     ``price`` is the rate feed's account for a redemption oracle, which needs ``quote``. Reverts where a feed is older than 60 s.
     """
     # Anchor reads the called program's own id as "no such account" in an optional place.
-    accounts = [_write(margin_account), _read(config), _read(price), _read(program if quote is None else quote)]
+    accounts = [
+        metas.write(margin_account),
+        metas.read(config),
+        metas.read(price),
+        metas.read(program if quote is None else quote),
+    ]
     if token_account is not None:
-        accounts.append(_read(token_account))
+        accounts.append(metas.read(token_account))
     return Instruction(program, REFRESH_DEPOSIT_POSITION, accounts)
 
 
@@ -220,7 +210,7 @@ def refresh_position_config(
     *, margin_account: Pubkey, config: Pubkey, permit: Pubkey, refresher: Pubkey, program: Pubkey = GLOW_MARGIN
 ) -> Instruction:
     """Copy weight, staleness and features of a TokenConfig into the position; the refresher needs that permission."""
-    accounts = [_write(margin_account), _read(config), _read(permit), _sign(refresher)]
+    accounts = [metas.write(margin_account), metas.read(config), metas.read(permit), metas.sign(refresher)]
     return Instruction(program, REFRESH_POSITION_CONFIG, accounts)
 
 
@@ -241,32 +231,34 @@ def transfer_deposit(
     transaction, which its account meta here does not ask for, so it is to be the owner or another signer.
     """
     accounts = [
-        _sign(owner),
-        _write(margin_account),
-        _read(source_owner),
-        _write(source),
-        _write(destination),
-        _read(Pubkey.from_string(amount.mint.address)),
-        _read(token_program),
+        metas.sign(owner),
+        metas.write(margin_account),
+        metas.read(source_owner),
+        metas.write(source),
+        metas.write(destination),
+        metas.read(Pubkey.from_string(amount.mint.address)),
+        metas.read(token_program),
     ]
     return Instruction(program, TRANSFER_DEPOSIT + amount.as_u64().to_bytes(8, "little"), accounts)
 
 
 def verify_healthy(margin_account: Pubkey, *, program: Pubkey = GLOW_MARGIN) -> Instruction:
     """Fail the transaction where the account is not healthy now. Stale collateral counts nothing, a stale claim fails."""
-    return Instruction(program, VERIFY_HEALTHY, [_read(margin_account)])
+    return Instruction(program, VERIFY_HEALTHY, [metas.read(margin_account)])
 
 
 def verify_unhealthy(margin_account: Pubkey, *, program: Pubkey = GLOW_MARGIN) -> Instruction:
     """Fail the transaction where the account is healthy, or holds a stale collateral."""
-    return Instruction(program, VERIFY_UNHEALTHY, [_read(margin_account)])
+    return Instruction(program, VERIFY_UNHEALTHY, [metas.read(margin_account)])
 
 
 def liquidate_end(
     *, authority: Pubkey, margin_account: Pubkey, liquidation: Pubkey, program: Pubkey = GLOW_MARGIN
 ) -> Instruction:
     """End a liquidation: its liquidator at any time, anyone once it has taken longer than 60 s."""
-    return Instruction(program, LIQUIDATE_END, [_pay(authority), _write(margin_account), _write(liquidation)])
+    return Instruction(
+        program, LIQUIDATE_END, [metas.pay(authority), metas.write(margin_account), metas.write(liquidation)]
+    )
 
 
 def init_lookup_registry(
@@ -279,22 +271,22 @@ def init_lookup_registry(
 ) -> Instruction:
     """Open the margin account's registry of lookup tables."""
     registry = lookup_registry_address(margin_account, program=registry_program)
-    accounts = [_sign(authority), _pay(payer), _read(margin_account), _write(registry)]
-    return Instruction(program, INIT_LOOKUP_REGISTRY, [*accounts, _read(registry_program), _read(SYSTEM)])
+    accounts = [metas.sign(authority), metas.pay(payer), metas.read(margin_account), metas.write(registry)]
+    return Instruction(program, INIT_LOOKUP_REGISTRY, [*accounts, metas.read(registry_program), metas.read(SYSTEM)])
 
 
 def _table_accounts(
     authority: Pubkey, payer: Pubkey, margin_account: Pubkey, table: Pubkey, registry_program: Pubkey
 ) -> list[AccountMeta]:
     return [
-        _sign(authority),
-        _pay(payer),
-        _read(margin_account),
-        _write(lookup_registry_address(margin_account, program=registry_program)),
-        _write(table),
-        _read(ADDRESS_LOOKUP_TABLE),
-        _read(registry_program),
-        _read(SYSTEM),
+        metas.sign(authority),
+        metas.pay(payer),
+        metas.read(margin_account),
+        metas.write(lookup_registry_address(margin_account, program=registry_program)),
+        metas.write(table),
+        metas.read(ADDRESS_LOOKUP_TABLE),
+        metas.read(registry_program),
+        metas.read(SYSTEM),
     ]
 
 

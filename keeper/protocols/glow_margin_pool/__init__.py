@@ -31,7 +31,7 @@ from keeper.protocols.glow_margin_pool.errors import (
     PoolPanic,
     PoolRefused,
 )
-from keeper.protocols.glow_margin_pool.events import PoolEvent, PoolSummary, decode_event
+from keeper.protocols.glow_margin_pool.events import PoolEvent, PoolSummary, decode_event, logged_events
 from keeper.protocols.glow_margin_pool.exchange import (
     FullAmount,
     NotePrices,
@@ -125,6 +125,7 @@ __all__ = [
     "loan_account_address",
     "loan_note_mint_address",
     "loan_note_rate",
+    "logged_events",
     "metadata_address",
     "note_prices",
     "owed",

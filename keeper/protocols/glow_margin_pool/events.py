@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from solders.pubkey import Pubkey
 
+from keeper.protocols.addresses import GLOW_MARGIN_POOL
 from keeper.protocols.anchor import DISCRIMINATOR_LENGTH, event_discriminator
 from keeper.protocols.layout import Reader
+from keeper.protocols.logs import program_data
 from keeper.units import UnixTime
 
 
@@ -171,3 +173,9 @@ def decode_event(data: bytes) -> PoolEvent | None:
         return None
     name, read = known
     return read(Reader(data, f"event {name}", position=DISCRIMINATOR_LENGTH))
+
+
+def logged_events(logs: Iterable[str], *, program: Pubkey = GLOW_MARGIN_POOL) -> tuple[PoolEvent, ...]:
+    """The events that the pool program itself wrote into a transaction's ``logs``, in order. Raises as ``decode_event``."""
+    found = (decode_event(data) for data in program_data(logs, program))
+    return tuple(event for event in found if event is not None)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 
+from keeper.protocols import metas
 from keeper.protocols.addresses import GLOW_MARGIN_POOL, RENT_SYSVAR, SYSTEM, TOKEN_2022
 from keeper.protocols.anchor import instruction_discriminator
 from keeper.protocols.glow_margin_pool.change import ChangeKind
@@ -29,18 +30,6 @@ MARGIN_REFRESH_POSITION = instruction_discriminator("margin_refresh_position")
 REGISTER_LOAN = instruction_discriminator("register_loan")
 CLOSE_LOAN = instruction_discriminator("close_loan")
 COLLECT = instruction_discriminator("collect")
-
-
-def _read(key: Pubkey) -> AccountMeta:
-    return AccountMeta(key, is_signer=False, is_writable=False)
-
-
-def _write(key: Pubkey) -> AccountMeta:
-    return AccountMeta(key, is_signer=False, is_writable=True)
-
-
-def _sign(key: Pubkey, *, writable: bool = False) -> AccountMeta:
-    return AccountMeta(key, is_signer=True, is_writable=writable)
 
 
 def _token_mint(pool: LendingPool) -> Pubkey:
@@ -78,17 +67,17 @@ def deposit(
     ``destination``. Raises ``UnitError`` for an amount of another token.
     """
     accounts = [
-        _write(pool.address),
-        _write(pool.vault),
-        _write(pool.deposit_note_mint),
-        _sign(depositor),
-        _write(source),
-        _read(_token_mint(pool)),
-        _write(destination),
-        _read(pool.token_program),
-        _read(TOKEN_2022),
-        _read(pool.deposit_metadata),
-        _read(margin_account or program),
+        metas.write(pool.address),
+        metas.write(pool.vault),
+        metas.write(pool.deposit_note_mint),
+        metas.sign(depositor),
+        metas.write(source),
+        metas.read(_token_mint(pool)),
+        metas.write(destination),
+        metas.read(pool.token_program),
+        metas.read(TOKEN_2022),
+        metas.read(pool.deposit_metadata),
+        metas.read(margin_account or program),
     ]
     return _instruction(program, _change(DEPOSIT, pool, change, amount), accounts)
 
@@ -110,16 +99,16 @@ def withdraw(
     """
     mint = _token_mint(pool)
     accounts = [
-        _sign(depositor),
-        _write(pool.address),
-        _write(pool.vault),
-        _write(pool.deposit_note_mint),
-        _write(source),
-        _write(destination),
-        _read(associated_token_address(depositor, mint, pool.token_program)),
-        _read(mint),
-        _read(pool.token_program),
-        _read(TOKEN_2022),
+        metas.sign(depositor),
+        metas.write(pool.address),
+        metas.write(pool.vault),
+        metas.write(pool.deposit_note_mint),
+        metas.write(source),
+        metas.write(destination),
+        metas.read(associated_token_address(depositor, mint, pool.token_program)),
+        metas.read(mint),
+        metas.read(pool.token_program),
+        metas.read(TOKEN_2022),
     ]
     return _instruction(program, _change(WITHDRAW, pool, change, amount), accounts)
 
@@ -156,13 +145,13 @@ def _against_deposit(
     pool: LendingPool, margin_account: Pubkey, deposit_account: Pubkey, program: Pubkey
 ) -> list[AccountMeta]:
     return [
-        _sign(margin_account),
-        _write(pool.address),
-        _write(pool.loan_note_mint),
-        _write(pool.deposit_note_mint),
-        _write(loan_account_address(margin_account, pool.loan_note_mint, program)),
-        _write(deposit_account),
-        _read(TOKEN_2022),
+        metas.sign(margin_account),
+        metas.write(pool.address),
+        metas.write(pool.loan_note_mint),
+        metas.write(pool.deposit_note_mint),
+        metas.write(loan_account_address(margin_account, pool.loan_note_mint, program)),
+        metas.write(deposit_account),
+        metas.read(TOKEN_2022),
     ]
 
 
@@ -179,15 +168,15 @@ def margin_borrow_v2(
     Raises ``UnitError`` for an amount of another token.
     """
     accounts = [
-        _sign(margin_account),
-        _write(pool.address),
-        _write(pool.vault),
-        _write(pool.loan_note_mint),
-        _read(_token_mint(pool)),
-        _write(loan_account_address(margin_account, pool.loan_note_mint, program)),
-        _write(destination),
-        _read(pool.token_program),
-        _read(TOKEN_2022),
+        metas.sign(margin_account),
+        metas.write(pool.address),
+        metas.write(pool.vault),
+        metas.write(pool.loan_note_mint),
+        metas.read(_token_mint(pool)),
+        metas.write(loan_account_address(margin_account, pool.loan_note_mint, program)),
+        metas.write(destination),
+        metas.read(pool.token_program),
+        metas.read(TOKEN_2022),
     ]
     return _instruction(program, MARGIN_BORROW_V2 + _amount(pool, amount), accounts)
 
@@ -208,15 +197,15 @@ def repay(
     another token.
     """
     accounts = [
-        _write(pool.address),
-        _write(pool.loan_note_mint),
-        _read(_token_mint(pool)),
-        _write(pool.vault),
-        _write(loan_account_address(margin_account, pool.loan_note_mint, program)),
-        _write(source),
-        _sign(authority),
-        _read(pool.token_program),
-        _read(TOKEN_2022),
+        metas.write(pool.address),
+        metas.write(pool.loan_note_mint),
+        metas.read(_token_mint(pool)),
+        metas.write(pool.vault),
+        metas.write(loan_account_address(margin_account, pool.loan_note_mint, program)),
+        metas.write(source),
+        metas.sign(authority),
+        metas.read(pool.token_program),
+        metas.read(TOKEN_2022),
     ]
     return _instruction(program, _change(REPAY, pool, change, amount), accounts)
 
@@ -226,10 +215,10 @@ def margin_refresh_position(
 ) -> Instruction:
     """Give margin the prices of both notes. Accrues no interest: ``collect`` does."""
     accounts = [
-        _read(margin_account),
-        _read(pool.address),
-        _read(pool.feed.price),
-        _read(pool.feed.quote or program),
+        metas.read(margin_account),
+        metas.read(pool.address),
+        metas.read(pool.feed.price),
+        metas.read(pool.feed.quote or program),
     ]
     return _instruction(program, MARGIN_REFRESH_POSITION, accounts)
 
@@ -239,15 +228,15 @@ def register_loan(
 ) -> Instruction:
     """Create the margin account's loan-note account, paid by ``payer``, and register it as a position."""
     accounts = [
-        _sign(margin_account),
-        _read(pool.loan_config),
-        _write(loan_account_address(margin_account, pool.loan_note_mint, program)),
-        _read(pool.loan_note_mint),
-        _read(pool.address),
-        _sign(payer, writable=True),
-        _read(TOKEN_2022),
-        _read(SYSTEM),
-        _read(RENT_SYSVAR),
+        metas.sign(margin_account),
+        metas.read(pool.loan_config),
+        metas.write(loan_account_address(margin_account, pool.loan_note_mint, program)),
+        metas.read(pool.loan_note_mint),
+        metas.read(pool.address),
+        metas.sign(payer, writable=True),
+        metas.read(TOKEN_2022),
+        metas.read(SYSTEM),
+        metas.read(RENT_SYSVAR),
     ]
     return _instruction(program, REGISTER_LOAN, accounts)
 
@@ -257,12 +246,12 @@ def close_loan(
 ) -> Instruction:
     """Close an empty loan-note account; its rent goes to ``beneficiary``, who signs."""
     accounts = [
-        _sign(margin_account),
-        _write(loan_account_address(margin_account, pool.loan_note_mint, program)),
-        _read(pool.loan_note_mint),
-        _read(pool.address),
-        _sign(beneficiary, writable=True),
-        _read(TOKEN_2022),
+        metas.sign(margin_account),
+        metas.write(loan_account_address(margin_account, pool.loan_note_mint, program)),
+        metas.read(pool.loan_note_mint),
+        metas.read(pool.address),
+        metas.sign(beneficiary, writable=True),
+        metas.read(TOKEN_2022),
     ]
     return _instruction(program, CLOSE_LOAN, accounts)
 
@@ -270,10 +259,10 @@ def close_loan(
 def collect(pool: LendingPool, *, program: Pubkey = GLOW_MARGIN_POOL) -> Instruction:
     """Accrue up to seven days of interest; anyone may send it. The fees are minted once the pool is up to date."""
     accounts = [
-        _write(pool.address),
-        _write(pool.vault),
-        _write(pool.fee_destination),
-        _write(pool.deposit_note_mint),
-        _read(TOKEN_2022),
+        metas.write(pool.address),
+        metas.write(pool.vault),
+        metas.write(pool.fee_destination),
+        metas.write(pool.deposit_note_mint),
+        metas.read(TOKEN_2022),
     ]
     return _instruction(program, COLLECT, accounts)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 
+from keeper.protocols import metas
 from keeper.protocols.addresses import CLOCK_SYSVAR, STAKE, STAKE_HISTORY_SYSVAR, STAKE_POOL_PROGRAM, SYSTEM
 from keeper.protocols.stake_pool.derived import transient_stake_address, validator_stake_address, withdraw_authority
 from keeper.protocols.stake_pool.state import StakePool, ValidatorStake
@@ -25,18 +26,6 @@ WITHDRAW_STAKE_WITH_SLIPPAGE = 24
 DEPOSIT_SOL_WITH_SLIPPAGE = 25
 WITHDRAW_SOL_WITH_SLIPPAGE = 26
 MAX_VALIDATORS_TO_UPDATE = 4
-
-
-def _read(key: Pubkey) -> AccountMeta:
-    return AccountMeta(key, is_signer=False, is_writable=False)
-
-
-def _write(key: Pubkey) -> AccountMeta:
-    return AccountMeta(key, is_signer=False, is_writable=True)
-
-
-def _sign(key: Pubkey, *, writable: bool = False) -> AccountMeta:
-    return AccountMeta(key, is_signer=True, is_writable=writable)
 
 
 def _instruction(data: bytes, accounts: Sequence[AccountMeta]) -> Instruction:
@@ -54,17 +43,17 @@ def _deposit_sol_accounts(
 ) -> list[AccountMeta]:
     authority = pool.sol_deposit_authority
     return [
-        _write(pool_address),
-        _read(withdraw_authority(pool_address)),
-        _write(pool.reserve_stake),
-        _sign(funder, writable=True),
-        _write(destination),
-        _write(pool.manager_fee_account),
-        _write(referrer or destination),
-        _write(pool.pool_mint),
-        _read(SYSTEM),
-        _read(pool.token_program_id),
-        *([_sign(authority)] if authority else []),
+        metas.write(pool_address),
+        metas.read(withdraw_authority(pool_address)),
+        metas.write(pool.reserve_stake),
+        metas.sign(funder, writable=True),
+        metas.write(destination),
+        metas.write(pool.manager_fee_account),
+        metas.write(referrer or destination),
+        metas.write(pool.pool_mint),
+        metas.read(SYSTEM),
+        metas.read(pool.token_program_id),
+        *([metas.sign(authority)] if authority else []),
     ]
 
 
@@ -103,19 +92,19 @@ def _withdraw_sol_accounts(
 ) -> list[AccountMeta]:
     authority = pool.sol_withdraw_authority
     return [
-        _write(pool_address),
-        _read(withdraw_authority(pool_address)),
-        _sign(owner),
-        _write(source),
-        _write(pool.reserve_stake),
-        _write(destination),
-        _write(pool.manager_fee_account),
-        _write(pool.pool_mint),
-        _read(CLOCK_SYSVAR),
-        _read(STAKE_HISTORY_SYSVAR),
-        _read(STAKE),
-        _read(pool.token_program_id),
-        *([_sign(authority)] if authority else []),
+        metas.write(pool_address),
+        metas.read(withdraw_authority(pool_address)),
+        metas.sign(owner),
+        metas.write(source),
+        metas.write(pool.reserve_stake),
+        metas.write(destination),
+        metas.write(pool.manager_fee_account),
+        metas.write(pool.pool_mint),
+        metas.read(CLOCK_SYSVAR),
+        metas.read(STAKE_HISTORY_SYSVAR),
+        metas.read(STAKE),
+        metas.read(pool.token_program_id),
+        *([metas.sign(authority)] if authority else []),
     ]
 
 
@@ -168,19 +157,19 @@ def withdraw_stake_with_slippage(
     nothing else can pay.
     """
     accounts = [
-        _write(pool_address),
-        _write(pool.validator_list),
-        _read(withdraw_authority(pool_address)),
-        _write(stake_to_split),
-        _write(stake_to_receive),
-        _read(stake_authority or owner),
-        _sign(owner),
-        _write(source),
-        _write(pool.manager_fee_account),
-        _write(pool.pool_mint),
-        _read(CLOCK_SYSVAR),
-        _read(pool.token_program_id),
-        _read(STAKE),
+        metas.write(pool_address),
+        metas.write(pool.validator_list),
+        metas.read(withdraw_authority(pool_address)),
+        metas.write(stake_to_split),
+        metas.write(stake_to_receive),
+        metas.read(stake_authority or owner),
+        metas.sign(owner),
+        metas.write(source),
+        metas.write(pool.manager_fee_account),
+        metas.write(pool.pool_mint),
+        metas.read(CLOCK_SYSVAR),
+        metas.read(pool.token_program_id),
+        metas.read(STAKE),
     ]
     data = struct.pack("<BQQ", WITHDRAW_STAKE_WITH_SLIPPAGE, _pool_tokens(amount), minimum_out.as_u64())
     return _instruction(data, accounts)
@@ -201,29 +190,29 @@ def update_validator_list_balance(
     if not 0 < len(validators) <= MAX_VALIDATORS_TO_UPDATE:
         raise ValueError(f"one update takes 1 to {MAX_VALIDATORS_TO_UPDATE} validators, got {len(validators)}")
     accounts = [
-        _read(pool_address),
-        _read(withdraw_authority(pool_address)),
-        _write(pool.validator_list),
-        _write(pool.reserve_stake),
-        _read(CLOCK_SYSVAR),
-        _read(STAKE_HISTORY_SYSVAR),
-        _read(STAKE),
+        metas.read(pool_address),
+        metas.read(withdraw_authority(pool_address)),
+        metas.write(pool.validator_list),
+        metas.write(pool.reserve_stake),
+        metas.read(CLOCK_SYSVAR),
+        metas.read(STAKE_HISTORY_SYSVAR),
+        metas.read(STAKE),
     ]
     for entry in validators:
-        accounts.append(_write(validator_stake_address(entry.vote, pool_address, entry.validator_seed)))
-        accounts.append(_write(transient_stake_address(entry.vote, pool_address, entry.transient_seed)))
+        accounts.append(metas.write(validator_stake_address(entry.vote, pool_address, entry.validator_seed)))
+        accounts.append(metas.write(transient_stake_address(entry.vote, pool_address, entry.transient_seed)))
     return _instruction(struct.pack("<BI?", UPDATE_VALIDATOR_LIST_BALANCE, start_index, no_merge), accounts)
 
 
 def update_stake_pool_balance(pool_address: Pubkey, pool: StakePool) -> Instruction:
     """Bring the pool to the current epoch once its validators are. Anyone may send it; 16 while a validator is old."""
     accounts = [
-        _write(pool_address),
-        _read(withdraw_authority(pool_address)),
-        _write(pool.validator_list),
-        _read(pool.reserve_stake),
-        _write(pool.manager_fee_account),
-        _write(pool.pool_mint),
-        _read(pool.token_program_id),
+        metas.write(pool_address),
+        metas.read(withdraw_authority(pool_address)),
+        metas.write(pool.validator_list),
+        metas.read(pool.reserve_stake),
+        metas.write(pool.manager_fee_account),
+        metas.write(pool.pool_mint),
+        metas.read(pool.token_program_id),
     ]
     return _instruction(bytes([UPDATE_STAKE_POOL_BALANCE]), accounts)

@@ -115,4 +115,7 @@ class RecentFees:
 
     def read(self, writable: Sequence[Pubkey]) -> list[tuple[int, int]]:
         """(slot, micro-lamports per unit), oldest first."""
-        return [(slot, max([low, *(prices.get(key, 0) for key in writable)])) for slot, low, prices in self._blocks]
+        return [
+            (slot, max([low, *(prices.get(key, 0) for key in writable)]) if prices else low)
+            for slot, low, prices in self._blocks
+        ]

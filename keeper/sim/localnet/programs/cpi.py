@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 
@@ -36,22 +38,29 @@ def system_transfer(source: Pubkey, destination: Pubkey, lamports: int) -> Instr
 
 
 def create_program_account(
-    ctx: InvokeContext, payer: AccountView, account: AccountView, size: int, seeds: Seeds
+    ctx: InvokeContext,
+    payer: AccountView,
+    account: AccountView,
+    size: int,
+    seeds: Seeds,
+    *,
+    owner: Pubkey | None = None,
 ) -> None:
-    """Create ``account``, a PDA of the calling program, with ``size`` bytes, rent-exempt at ``payer``'s cost.
+    """Create ``account``, a PDA of the calling program, with ``size`` bytes, rent-exempt at ``payer``'s cost. ``owner``: the
+    program that it is given to, by default the calling one.
 
     As Anchor's ``init``: an address to which somebody sent lamports beforehand is topped up, allocated and assigned,
     so that a stray transfer cannot block it.
     """
-    rent = ctx.rent_exempt(size)
+    rent, program = ctx.rent_exempt(size), owner or ctx.program_id
     if account.lamports == 0:
-        data = u32(0) + u64(rent) + u64(size) + bytes(ctx.program_id)
+        data = u32(0) + u64(rent) + u64(size) + bytes(program)
         ctx.invoke(Instruction(SYSTEM, data, [writable(payer.key, True), writable(account.key, True)]), [seeds])
         return
     if account.lamports < rent:
         ctx.invoke(system_transfer(payer.key, account.key, rent - account.lamports))
     ctx.invoke(Instruction(SYSTEM, u32(8) + u64(size), [writable(account.key, True)]), [seeds])
-    ctx.invoke(Instruction(SYSTEM, u32(1) + bytes(ctx.program_id), [writable(account.key, True)]), [seeds])
+    ctx.invoke(Instruction(SYSTEM, u32(1) + bytes(program), [writable(account.key, True)]), [seeds])
 
 
 # --- SPL Token --------------------------------------------------------------------------------------------------------
@@ -79,6 +88,7 @@ def burn(account: Pubkey, mint: Pubkey, authority: Pubkey, amount: int) -> Instr
     return Instruction(SPL_TOKEN, b"\x08" + u64(amount), metas)
 
 
+@lru_cache(maxsize=4096)  # the search for an address off the curve is all that this costs
 def associated_address(owner: Pubkey, mint: Pubkey) -> Pubkey:
     """The associated token account of ``owner`` for ``mint`` (legacy SPL Token)."""
     return Pubkey.find_program_address([bytes(owner), bytes(SPL_TOKEN), bytes(mint)], ASSOCIATED_TOKEN)[0]

@@ -8,11 +8,11 @@ from __future__ import annotations
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from keeper.protocols.addresses import ASSOCIATED_TOKEN, SPL_TOKEN, SYSTEM, TOKEN_2022
+from keeper.protocols.addresses import ASSOCIATED_TOKEN, SPL_TOKEN, TOKEN_2022
 from keeper.sim.localnet.interface import AccountView, InvokeContext
 from keeper.sim.localnet.programs import cpi
 from keeper.sim.localnet.programs.anchor import AnchorError, require_program
-from keeper.sim.localnet.programs.borsh import u32, u64
+from keeper.sim.localnet.programs.borsh import u64
 from keeper.sim.localnet.programs.glow_margin_errors import MarginError
 from keeper.sim.localnet.programs.native_state import MINT_SIZE, TOKEN_ACCOUNT_SIZE, TokenBalanceState
 
@@ -98,9 +98,7 @@ def create_token_account(
     if len(mint.data) > MINT_SIZE:
         answer = ctx.invoke(Instruction(program.key, b"\x15", [cpi.readonly(mint.key)]))
         size = int.from_bytes(answer or b"", "little")
-    data = u32(0) + u64(ctx.rent_exempt(size)) + u64(size) + bytes(program.key)
-    metas = [cpi.writable(payer.key, True), cpi.writable(account.key, True)]
-    ctx.invoke(Instruction(SYSTEM, data, metas), [seeds])
+    cpi.create_program_account(ctx, payer, account, size, seeds, owner=program.key)
     metas = [cpi.writable(account.key), cpi.readonly(mint.key)]
     ctx.invoke(Instruction(program.key, b"\x12" + bytes(owner), metas))
 

@@ -6,9 +6,10 @@ exact: a route executed in the same state pays its ``out_amount`` to the unit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from solders.pubkey import Pubkey
 
@@ -82,11 +83,18 @@ def find_route(
     """
     if amount <= 0 or input_mint == output_mint:
         return None
-    pools = [
+    pools = tuple(
         state
         for state in read_pools(bank)
         if not state.pool.paused and (dexes is None or state.pool.label in dexes) and state.pool.label not in exclude
-    ]
+    )
+    return _best(pools, input_mint, output_mint, amount, direct_only)
+
+
+@lru_cache(maxsize=512)  # a keeper asks for the same sizes again and again, mostly while no pool has moved
+def _best(
+    pools: tuple[PoolState, ...], input_mint: Pubkey, output_mint: Pubkey, amount: int, direct_only: bool
+) -> Route | None:
     paths = list(_paths(pools, input_mint, output_mint, 1 if direct_only else MAX_HOPS))
     priced = [(out, path) for path in paths if (out := _path_out(path, amount)) > 0]
     if not priced:
@@ -114,7 +122,7 @@ def read_pools(bank: BankFace) -> list[PoolState]:
     return sorted(found, key=lambda state: bytes(state.pool.address))
 
 
-def _paths(pools: list[PoolState], source: Pubkey, target: Pubkey, hops: int) -> Iterator[Path]:
+def _paths(pools: Sequence[PoolState], source: Pubkey, target: Pubkey, hops: int) -> Iterator[Path]:
     def extend(path: Path, at: Pubkey, visited: frozenset[Pubkey]) -> Iterator[Path]:
         for state in pools:
             pool = state.pool
