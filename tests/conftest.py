@@ -1,9 +1,10 @@
-"""What every room's tests share: hypothesis profiles. A failing example and its seed are printed."""
+"""What every room's tests share: hypothesis profiles (a failing example and its seed are printed), and the order of the suite."""
 
 from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -11,3 +12,18 @@ settings.register_profile(
 )
 settings.register_profile("campaign", max_examples=5_000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("GLOW_KEEPER_HYPOTHESIS", "suite"))
+
+LONG = ("tests/rehearsal/", "tests/docs/test_tutorial.py", "tests/backtest/", "tests/setup/")
+"""Tests that wait for processes and for real time. They begin, so that none of them is what the others wait for in the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Half of the long tests before everything else and half in the middle: with two workers that is where each begins."""
+    long = [item for item in items if item.nodeid.startswith(LONG)]
+    short = [item for item in items if not item.nodeid.startswith(LONG)]
+    files = list(dict.fromkeys(item.nodeid.partition("::")[0] for item in long))
+    first = set(files[::2])
+    one = [item for item in long if item.nodeid.partition("::")[0] in first]
+    other = [item for item in long if item.nodeid.partition("::")[0] not in first]
+    middle = max(len(items) // 2 - len(one), 0)
+    items[:] = [*one, *short[:middle], *other, *short[middle:]]
