@@ -133,10 +133,12 @@ def dex_sale(view: View, rung: Rung, tolerance: Bps) -> Sale | None:
 def instant_exit(view: View, amount: TokenAmount, tolerance: Bps) -> Sale | None:
     """sSOL out of the stake pool's reserve, all of it at once. None where that pays nothing."""
     pool = view.pool(SSOL)
-    receive = tolerance.off_lamports(pool.instant_rate.lamports(amount)) if pool is not None else NOTHING
+    paid = pool.instant_rate.lamports_up(amount) if pool is not None else NOTHING
+    receive = tolerance.off_lamports(paid - Lamports(1))
     if pool is None or receive <= NOTHING:
         return None
-    obstacle = "stake_pool_reserve_short" if receive > pool.reserve else "" if pool.current else "stake_pool_outdated"
+    short = paid > pool.reserve  # what the pool pays, not the least that we accept
+    obstacle = "stake_pool_reserve_short" if short else "" if pool.current else "stake_pool_outdated"
     return Sale("unstake", amount, receive, (Unstake(amount, receive),), obstacle=obstacle)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from keeper.lending import Collateral, Loan, MarginAccount
 from keeper.plan import ClaimUnstake, RequestUnstake, TicketId, Unstake
-from keeper.tactics.trading import claimable, exits, lent_sol, priced, purchases, ripe_claim, withdrawable
+from keeper.tactics.trading import claimable, exits, instant_exit, lent_sol, priced, purchases, ripe_claim, withdrawable
 from keeper.units import SOL, SSOL, Bps, Lamports, Rate, Slot, TokenAmount, UnixTime
 from keeper.view import Ladder, Rung, Ticket
 from tests.strategies.idle_views import POOL, glow_of, idle, with_margin
@@ -141,3 +141,16 @@ def test_lent_sol_is_found_and_bounded_by_what_the_pool_pays() -> None:
     ((place, free),) = lent_sol(seen.margin, Bps(2_500))
     assert (place.market, free) == (f"{POOL}:deposits", Lamports(7 * SOL_UNIT))
     assert list(lent_sol(None, Bps(2_500))) == []
+
+
+@given(units=st.integers(10**6, 10**13), short=st.integers(0, 3))
+def test_the_reserve_must_hold_what_the_pool_pays_and_not_the_least_that_we_accept(units: int, short: int) -> None:
+    """Found by the campaign (seeds 277, 735, 841): a sale within the tolerance of the reserve could not land."""
+    seen = idle(ssol=units)
+    pool = seen.pools[0]
+    paid = pool.instant_rate.lamports_up(TokenAmount(SSOL, units))
+    view = replace(seen, pools=(replace(pool, reserve=paid - Lamports(short)),))
+    sale = instant_exit(view, TokenAmount(SSOL, units), Bps(10))
+    assert sale is not None
+    assert sale.obstacle == ("stake_pool_reserve_short" if short else "")
+    assert sale.receive < paid
