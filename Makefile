@@ -68,9 +68,9 @@ imports: $(KEEPER) ## import-linter: the arrows of the design
 	.venv/bin/lint-imports --no-logo
 
 # A third of a run without bytecode is compiling: each worker, and each process that a test starts, would do it all over again.
-unit: setup ## The test suite on two cores; ARGS go to pytest
+unit: setup ## The test suite: three workers fill two cores, as some tests wait; ARGS go to pytest
 	printf '== tests\n'
-	unset PYTHONDONTWRITEBYTECODE; PYTHONPYCACHEPREFIX=$(CURDIR)/.venv/.bytecode .venv/bin/python -m pytest -n 2 --dist worksteal $(ARGS)
+	unset PYTHONDONTWRITEBYTECODE; PYTHONPYCACHEPREFIX=$(CURDIR)/.venv/.bytecode .venv/bin/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 bench: setup ## Print the benchmarks
 	.venv/bin/python -m benchmarks $(ARGS)

@@ -18,12 +18,15 @@ LONG = ("tests/rehearsal/", "tests/docs/test_tutorial.py", "tests/backtest/", "t
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Half of the long tests before everything else and half in the middle: with two workers that is where each begins."""
+    """The files with long tests in three parts, each where one of three workers begins (pytest-xdist, worksteal)."""
     long = [item for item in items if item.nodeid.startswith(LONG)]
     short = [item for item in items if not item.nodeid.startswith(LONG)]
     files = list(dict.fromkeys(item.nodeid.partition("::")[0] for item in long))
-    first = set(files[::2])
-    one = [item for item in long if item.nodeid.partition("::")[0] in first]
-    other = [item for item in long if item.nodeid.partition("::")[0] not in first]
-    middle = max(len(items) // 2 - len(one), 0)
-    items[:] = [*one, *short[:middle], *other, *short[middle:]]
+    ordered: list[pytest.Item] = []
+    share = len(items) // 3
+    for part in range(3):
+        begin = [item for item in long if item.nodeid.partition("::")[0] in files[part::3]]
+        rest = max(share - len(begin), 0) if part < 2 else len(short)
+        ordered += [*begin, *short[:rest]]
+        short = short[rest:]
+    items[:] = ordered
