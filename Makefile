@@ -46,10 +46,10 @@ demo: setup ## Run the keeper against a market in a box for about two minutes
 	.venv/bin/keeper demo $(ARGS)
 
 install: $(KEEPER) ## Install a strategy package beside the keeper: make install DIR=my-strategy
-	[ -n "$(DIR)" ] || { echo 'say which: make install DIR=my-strategy' >&2; exit 2; }
+	[ -f "$(DIR)/pyproject.toml" ] || { echo 'say which folder with a pyproject.toml: make install DIR=my-strategy' >&2; exit 2; }
 	uv=$$(.ci/uv | sed -n 1p); [ -n "$$uv" ] || exit 1; \
-	"$$uv" pip install --quiet --no-deps --python .venv/bin/python $(DIR) 2>/dev/null \
-	|| "$$uv" pip install --no-deps --system-certs --python .venv/bin/python $(DIR)
+	"$$uv" pip install --quiet --no-deps --python .venv/bin/python $(abspath $(DIR)) 2>/dev/null \
+	|| "$$uv" pip install --no-deps --system-certs --python .venv/bin/python $(abspath $(DIR))
 
 test: lint types imports unit ## Everything that must pass: format, lint, types, import rules, tests
 

@@ -22,7 +22,7 @@ from tests.docs.pages import ROOT, page
 from tests.strategies.purity import breaches
 
 HEADING = "## Write a fourth strategy in 15 minutes\n"
-FILE = re.compile(r"\*\*\d\. `(?P<name>dip/[\w.-]+)`\*\*.*?```(?:toml|python)\n(?P<text>.*?)```", re.DOTALL)
+FILE = re.compile(r"\*\*\d\. `(?P<name>dip-strategy/[\w.-]+)`\*\*.*?```(?:toml|python)\n(?P<text>.*?)```", re.DOTALL)
 
 
 def section() -> str:
@@ -34,15 +34,20 @@ def section() -> str:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tutorial's folder, with what an installer makes of its pyproject."""
     root = tmp_path_factory.mktemp("tutorial")
-    (root / "dip").mkdir()
+    (root / "dip-strategy").mkdir()
     files = {found["name"]: found["text"] for found in FILE.finditer(section())}
-    assert sorted(files) == ["dip/dip.py", "dip/pyproject.toml", "dip/test_dip.py", "dip/with-dip.toml"]
+    assert sorted(files) == [
+        "dip-strategy/dip.py",
+        "dip-strategy/pyproject.toml",
+        "dip-strategy/test_dip.py",
+        "dip-strategy/with-dip.toml",
+    ]
     for name, text in files.items():
         (root / name).write_text(text)
-    project = tomllib.loads(files["dip/pyproject.toml"])
+    project = tomllib.loads(files["dip-strategy/pyproject.toml"])
     assert project["tool"]["setuptools"]["py-modules"] == ["dip"]
     points = project["project"]["entry-points"]["glow_keeper.strategies"]
-    info = root / "dip" / "dip-1.0.dist-info"
+    info = root / "dip-strategy" / "dip-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: dip\nVersion: 1.0\n")
     lines = "".join(f"{name} = {value}\n" for name, value in points.items())
@@ -52,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(folder: Path, *command: str) -> str:
     """In a process of its own that finds the package as if it were installed."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(folder / "dip"), str(ROOT)))}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(folder / "dip-strategy"), str(ROOT)))}
     done = subprocess.run(
         [sys.executable, "-m", *command],
         cwd=folder,
@@ -72,19 +77,19 @@ def commands() -> Iterator[str]:
 
 
 def test_the_strategy_obeys_law_one(folder: Path) -> None:
-    assert breaches((folder / "dip" / "dip.py").read_text()) == []
+    assert breaches((folder / "dip-strategy" / "dip.py").read_text()) == []
 
 
 def test_its_tests_pass(folder: Path) -> None:
-    assert "3 passed" in run(folder, "pytest", "-q", "-p", "no:cacheprovider", "dip")
+    assert "3 passed" in run(folder, "pytest", "-q", "-p", "no:cacheprovider", "dip-strategy")
 
 
 async def test_it_trades_in_the_demo(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What ``keeper demo --virtual --with dip/with-dip.toml`` runs, until the new strategy has landed something."""
-    monkeypatch.syspath_prepend(str(folder / "dip"))
+    """What ``keeper demo --virtual --with dip-strategy/with-dip.toml`` runs, until the new strategy has landed something."""
+    monkeypatch.syspath_prepend(str(folder / "dip-strategy"))
     monkeypatch.setattr(sys, "modules", dict(sys.modules))  # what is imported here is forgotten afterwards
     net = Localnet(world(7, Pace(), clock="virtual"))
-    box = await Box.furnish(net, tmp_path, 7, merged(THREE, further_tables(folder / "dip" / "with-dip.toml")))
+    box = await Box.furnish(net, tmp_path, 7, merged(THREE, further_tables(folder / "dip-strategy" / "with-dip.toml")))
     assert [one.name for one in box.loaded.strategies] == ["arbitrage", "loop", "compound", "dip"]
     async with AsyncExitStack() as closing:
         run = await Run.begin(box, closing)
@@ -103,5 +108,5 @@ def test_the_commands_are_those_that_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     assert install.startswith("make install DIR=")
     assert "\ninstall:" in makefile
-    assert tests == ".venv/bin/python -m pytest dip"
-    assert demo == 'make demo ARGS="--virtual --with dip/with-dip.toml"'
+    assert tests == ".venv/bin/python -m pytest dip-strategy"
+    assert demo == 'make demo ARGS="--virtual --with dip-strategy/with-dip.toml"'
